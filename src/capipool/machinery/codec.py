@@ -37,7 +37,7 @@ def decode_json_object(data: bytes | str) -> dict[str, Any]:
 def decode_yaml(text: str | bytes, source: str = "the input") -> Iterator[dict[str, Any]]:
     """Each document of a YAML (or JSON) stream that is not empty; a `List` object yields its items.
 
-    Raises BadRequest naming the source, the line and the column where it is malformed, or where a document is no object.
+    Raises BadRequest naming source, line and column where it is malformed, or the document that is no object.
     Nothing is yielded for a stream that is malformed further on: it is read whole first.
     """
     import yaml  # here, because a third of a server's start-up is imports and a server reads no YAML

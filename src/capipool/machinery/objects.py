@@ -75,7 +75,7 @@ class ObjectMeta(Model):
     finalizers: tuple[str, ...] = ()
 
 
-class Object(Model, dict=True):
+class Object(Model, dict=True, gc=True):
     """An API object. Subclasses of a fixed kind set `RESOURCE`."""
 
     RESOURCE: ClassVar[Resource]
