@@ -143,6 +143,14 @@ def replace(obj: ObjectT, **changes: Any) -> ObjectT:
     return changed
 
 
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+def replace_part(part: ModelT, **changes: Any) -> ModelT:
+    """A part of an object with some fields changed."""
+    return msgspec.structs.replace(part, **changes)
+
+
 def origin(obj: Object) -> Raw:
     """The object as it was read, decoded anew at each call; empty for one that was made here."""
     data = obj.__dict__.get(_ORIGIN)
@@ -151,7 +159,8 @@ def origin(obj: Object) -> Raw:
 
 def to_raw(obj: Object) -> Raw:
     """The object as JSON has it: its own fields over what it was read from."""
-    known = cast(Raw, msgspec.to_builtins(obj))
+    # Through JSON rather than `to_builtins`, which would leave tuples that are not equal to the lists of the origin.
+    known = cast(Raw, msgspec.json.decode(_encoder.encode(obj)))
     before = origin(obj)
     return cast(Raw, _overlay(type(obj), before, known)) if before else known
 
