@@ -77,3 +77,8 @@ def _timestampless(loader: Any) -> Any:
 
 
 _LOADERS: dict[Any, Any] = {}
+
+
+def format_json(value: Any) -> str:
+    """Indented JSON, for people."""
+    return msgspec.json.format(_encoder.encode(value), indent=2).decode()
