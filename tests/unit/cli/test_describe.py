@@ -1,0 +1,89 @@
+"""A tree names the one reason why something waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capipool.cli import describe, tree
+from capipool.cli.describe import ClusterFacts, Node, PoolFacts
+
+
+def condition(kind: str, status: str, message: str = "") -> dict[str, Any]:
+    return {"type": kind, "status": status, "reason": f"{kind}Reason", "message": message}
+
+
+def pool(*conditions: dict[str, Any], phase: str = "Running", replicas: int = 2) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "workers"},
+        "spec": {
+            "replicas": replicas,
+            "template": {"spec": {"version": "v1.34.0", "infrastructureRef": {"kind": "DevMachinePool", "name": "w"}}},
+        },
+        "status": {"phase": phase, "readyReplicas": 2, "conditions": list(conditions)},
+    }
+
+
+def infrastructure(count: int, *conditions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "w"},
+        "spec": {"providerIDList": [f"dev:///i-{n}" for n in range(count)]},
+        "status": {"initialization": {"provisioned": True}, "conditions": list(conditions)},
+    }
+
+
+def nodes(count: int, ready: bool = True) -> list[Node]:
+    return [Node(f"n-{n}", f"dev:///i-{n}", ready, "v1.34.0") for n in range(count)]
+
+
+def text(facts: PoolFacts) -> list[str]:
+    return [line.text for line in tree.lay_out(describe.pool(facts))]
+
+
+def test_a_healthy_pool_shows_instances_and_nodes_and_no_reason() -> None:
+    facts = PoolFacts(pool(), infrastructure=infrastructure(2), nodes=nodes(2))
+    assert text(facts) == [
+        "MachinePool/workers  Running  2/2 ready    v1.34.0",
+        "└─ DevMachinePool/w  ready    2 instances",
+        "   ├─ i-0            Ready    Node/n-0     v1.34.0",
+        "   └─ i-1            Ready    Node/n-1     v1.34.0",
+    ]
+
+
+def test_the_cause_is_shown_before_its_effects() -> None:
+    obj = pool(
+        condition("Available", "False", "1 of 2"),
+        condition("InfrastructureReady", "False", "* zone a\n  is full"),
+        phase="Provisioning",
+    )
+    assert describe.pool_why(obj) == "InfrastructureReady: zone a is full"
+
+
+def test_a_condition_without_a_message_shows_its_reason() -> None:
+    assert describe.pool_why(pool(condition("Paused", "True"))) == "Paused: PausedReason"
+
+
+def test_a_missing_instance_is_explained_by_the_provider_even_when_it_was_ready_before() -> None:
+    full = condition("CapacityAvailable", "False", "no room in zone a")
+    lines = text(PoolFacts(pool(replicas=3), infrastructure=infrastructure(2, full), nodes=nodes(2)))
+    assert "(CapacityAvailable: no room in zone a)" in lines[1]
+
+
+def test_an_object_that_does_not_exist_is_named() -> None:
+    assert "missing" in text(PoolFacts(pool()))[1]
+
+
+def test_a_large_pool_lists_all_that_are_unwell_and_counts_the_rest() -> None:
+    healthy = nodes(30)
+    healthy[25] = Node("n-25", "dev:///i-25", False)
+    lines = text(PoolFacts(pool(), infrastructure=infrastructure(30), nodes=healthy))
+    assert any("i-25" in line and "NotReady" in line for line in lines)
+    assert "… and 19 more, all Ready" in lines[-1]
+
+
+def test_a_cluster_whose_api_is_away_says_so() -> None:
+    cluster = {"metadata": {"name": "c"}, "spec": {}, "status": {"phase": "Provisioned"}}
+    branch = describe.cluster(ClusterFacts(cluster, unreachable="connection refused"))
+    assert [line.text for line in tree.lay_out(branch)] == [
+        "Cluster/c         Provisioned",
+        "└─ Control plane  unreachable    (connection refused)",
+    ]
