@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from capipool.machinery.clock import to_seconds
 from capipool.machinery.objects import Model
+from capipool.machinery.schema.limits import Int64, Limits
 
 ConditionStatus = Literal["True", "False", "Unknown"]
+
+QUALIFIED_NAME = (
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+)
+"""A condition type: a name, with a DNS subdomain and a slash before it if wanted."""
+REASON = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
 
 
 class Condition(Model, omit_defaults=False):
     """One observed fact. `message` is there even when empty, as the API requires; times are to the second."""
 
-    type: str
-    status: str
-    reason: str = ""
-    message: str = ""
-    last_transition_time: dt.datetime | None = None
-    observed_generation: int | msgspec.UnsetType = msgspec.UNSET
+    type: Annotated[str, Limits(max_length=316, pattern=QUALIFIED_NAME)]
+    status: Annotated[str, Limits(enum=("True", "False", "Unknown"))]
+    reason: Annotated[str, Limits(min_length=1, max_length=1024, pattern=REASON, required=True)] = ""
+    message: Annotated[str, Limits(max_length=32768, required=True)] = ""
+    last_transition_time: Annotated[dt.datetime | None, Limits(required=True)] = None
+    observed_generation: Annotated[Int64, Limits(minimum=0)] | msgspec.UnsetType = msgspec.UNSET
 
 
 def find(conditions: Iterable[Condition], type_: str) -> Condition | None:
