@@ -17,12 +17,6 @@ async def scale(words: list[str], *, replicas: int, kubeconfig: Path | None, nam
         kind = kinds.find(await session.kinds(), word)
         if "scale" not in kind.subresources:
             raise console.Failure(f"a {kind.resource.kind} has no replicas to scale")
-        await session.client.patch(
-            kind.resource,
-            name,
-            namespace or session.namespace,
-            patch={"spec": {"replicas": replicas}},
-            subresource="scale",
-        )
+        await session.client.update_scale(kind.resource, name, namespace or session.namespace, replicas=replicas)
         console.out(f"{kind.resource.kind.lower()}.{kind.resource.group}/{name} scaled to {replicas}")
     return 0
