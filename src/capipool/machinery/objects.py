@@ -125,6 +125,17 @@ def decode(cls: type[ObjectT], data: bytes) -> ObjectT:
     return obj
 
 
+def decode_lean(cls: type[ObjectT], data: bytes) -> ObjectT:
+    """Read an object without keeping its bytes: for caches of many large objects that are only ever patched."""
+    obj: ObjectT = _decoder(cls).decode(data)
+    return obj
+
+
+def has_origin(obj: Object) -> bool:
+    """Whether the object keeps what its type does not know, so that it may be written back whole."""
+    return _ORIGIN in obj.__dict__
+
+
 def from_raw(cls: type[ObjectT], raw: Mapping[str, Any]) -> ObjectT:
     """Read an object from decoded JSON."""
     return decode(cls, _encoder.encode(raw))

@@ -1,0 +1,45 @@
+"""The contract between the runtime and who reconciles: what is called, with what, and what the answers mean."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Protocol
+
+from capipool.machinery.resource import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing more to do until something that is watched changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequeueAfter:
+    """Come again after this delay, or earlier when something that is watched changes.
+
+    For waiting on time or on what cannot be watched (a cloud), never for retrying a failure: raise for that.
+    """
+
+    delay: dt.timedelta
+
+
+Result = Done | RequeueAfter
+
+DONE = Done()
+
+
+class TerminalError(Exception):
+    """A failure that trying again cannot mend: logged and counted, and not retried until something changes."""
+
+
+class Reconciler(Protocol):
+    """Brings one object's world from what it is to what its spec wants."""
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step for one object; called again whenever something relevant changed, and safe to repeat.
+
+        Calls for one key never overlap. An exception means: try again, with exponential backoff. `Conflict` is
+        retried quietly, `TerminalError` not at all. May be cancelled at any await when the process stops.
+        """
+        ...
