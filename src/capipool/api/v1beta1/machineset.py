@@ -1,0 +1,48 @@
+"""MachineSet in v1beta1."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from capipool.api.shared import DeletionOrder, LabelSelector, SelectorText, Str63, Str10240, V1Beta1Condition, Versions
+from capipool.api.v1beta1.shared import MachineNamingStrategy, MachineTemplateSpec, V1Beta2ReplicaStatus
+from capipool.machinery.objects import Model, Object
+from capipool.machinery.resource import Resource
+from capipool.machinery.schema.limits import Int32, Int64
+
+
+class MachineSetSpec(Model):
+    """What is wanted of a set. `replicas` is None only before defaulting."""
+
+    cluster_name: Str63
+    selector: LabelSelector
+    delete_policy: DeletionOrder = ""
+    machine_naming_strategy: MachineNamingStrategy = MachineNamingStrategy()
+    min_ready_seconds: Int32 | None = None
+    replicas: Int32 | None = None
+    template: MachineTemplateSpec = MachineTemplateSpec()
+
+
+class MachineSetStatus(Model):
+    """What is observed of a set."""
+
+    available_replicas: Int32 | None = None
+    conditions: tuple[V1Beta1Condition, ...] = ()
+    failure_message: Str10240 = ""
+    failure_reason: str = ""
+    fully_labeled_replicas: Int32 | None = None
+    observed_generation: Int64 | None = None
+    ready_replicas: Int32 | None = None
+    replicas: Int32 | None = None
+    selector: SelectorText = ""
+    v1beta2: V1Beta2ReplicaStatus = V1Beta2ReplicaStatus()
+    versions: Versions = ()
+
+
+class MachineSet(Object, kw_only=True):
+    """A number of machines that are all alike."""
+
+    RESOURCE: ClassVar = Resource("cluster.x-k8s.io", "v1beta1", "MachineSet", "machinesets")
+
+    spec: MachineSetSpec | None = None
+    status: MachineSetStatus = MachineSetStatus()
