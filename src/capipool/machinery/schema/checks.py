@@ -191,7 +191,8 @@ def _format(name: str, schema: Schema) -> Check:
 
     def check(value: Any, old: Any, path: str, errors: list[FieldError]) -> None:
         if fits is not None and isinstance(value, str) and not fits(value):
-            errors.append(_type_error(path, name, value))
+            # What is not base64 is still meant to be bytes, a Secret's above all: no error may show them.
+            errors.append(_type_error(path, name, "<hidden>" if name == "byte" else value))
 
     return check
 
