@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Collection, Iterable, Sequence
+from typing import Annotated, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -55,3 +55,107 @@ def set_all(before: Iterable[Condition], wanted: Iterable[Condition], now: dt.da
         since = old.last_transition_time if old is not None and old.status == condition.status else None
         result[condition.type] = msgspec.structs.replace(condition, last_transition_time=since or to_seconds(now))
     return tuple(result.values())
+
+
+class Reasons(NamedTuple):
+    """The reason of a merged condition, by its status."""
+
+    true: str
+    false: str
+    unknown: str
+
+    def of(self, status: ConditionStatus) -> str:
+        """The reason that goes with a status."""
+        return {"True": self.true, "False": self.false, "Unknown": self.unknown}[status]
+
+
+def mirror(source: Condition | None, type_: str, fallback: Condition) -> Condition:
+    """Another object's condition under a type of one's own; the fallback where that object reports none.
+
+    A source without a reason (objects of older contracts) gets the one of the fallback if both say the same.
+    """
+    if source is None:
+        return msgspec.structs.replace(fallback, type=type_)
+    reason = source.reason or (fallback.reason if source.status == fallback.status else "NoReasonReported")
+    return Condition(type=type_, status=source.status, reason=reason, message=source.message)
+
+
+def summary(
+    type_: str, conditions: Iterable[Condition], *, of: Sequence[str], reasons: Reasons, negative: Collection[str] = ()
+) -> Condition:
+    """One condition over several of the same object: `True` when none of the types `of` stands against it.
+
+    A type in `negative` is good when `False`. One that is missing counts as unknown. The message has one line for each
+    that stands against it, the worst first.
+    """
+    found = {c.type: c for c in conditions}
+    judged = [(kind, found.get(kind), _judge(found.get(kind), kind in negative)) for kind in of]
+    status = _worst(verdict for _, _, verdict in judged)
+    lines = [
+        f"* {kind}: {_said(condition)}"
+        for wanted in ("False", "Unknown")
+        for kind, condition, verdict in judged
+        if verdict == wanted
+    ]
+    return Condition(type=type_, status=status, reason=reasons.of(status), message="\n".join(lines))
+
+
+def aggregate(
+    type_: str, parts: Iterable[tuple[str, Condition | None]], *, kind: str, reasons: Reasons, negative: bool = False
+) -> Condition:
+    """One condition over the same one of several objects, given as (name, condition).
+
+    Objects that say the same share a line that names up to three of them; at most three lines are spelled out, and the
+    rest is counted. With `negative`, `False` is good and the result is about whether any is `True`.
+    """
+    groups: dict[tuple[ConditionStatus, str], list[str]] = {}
+    verdicts: list[ConditionStatus] = []
+    for name, condition in parts:
+        verdict = _judge(condition, negative)
+        verdicts.append(verdict)
+        if verdict != "True":
+            groups.setdefault((verdict, _said(condition)), []).append(name)
+    ordered = sorted(groups.items(), key=lambda g: (g[0][0] != "False", -len(g[1])))
+    lines = [f"* {_named(kind, names)}: {said}" for (_, said), names in ordered[:_SPELLED_OUT]]
+    if rest := sum(len(names) for _, names in ordered[_SPELLED_OUT:]):
+        lines.append(f"And {rest} {kind}{'s' if rest > 1 else ''} with other issues")
+    good = _worst(verdicts)
+    status: ConditionStatus = _inverse(good) if negative else good
+    return Condition(type=type_, status=status, reason=reasons.of(status), message="\n".join(lines))
+
+
+_SPELLED_OUT = 3
+"""Lines, and names in a line, that a message spells out: what a person still reads."""
+
+
+def _named(kind: str, names: Sequence[str]) -> str:
+    """`Machine a` or `Machines a, b, c, ... (2 more)`."""
+    shown = ", ".join(sorted(names)[:_SPELLED_OUT])
+    more = f", ... ({len(names) - _SPELLED_OUT} more)" if len(names) > _SPELLED_OUT else ""
+    return f"{kind}{'s' if len(names) > 1 else ''} {shown}{more}"
+
+
+def _judge(condition: Condition | None, negative: bool) -> ConditionStatus:
+    """Whether a condition is as it should be; one that is missing is not known."""
+    if condition is None:
+        return "Unknown"
+    status = cast(ConditionStatus, condition.status)
+    return _inverse(status) if negative else status
+
+
+_INVERSE: dict[ConditionStatus, ConditionStatus] = {"True": "False", "False": "True", "Unknown": "Unknown"}
+
+
+def _inverse(status: ConditionStatus) -> ConditionStatus:
+    return _INVERSE[status]
+
+
+def _worst(verdicts: Iterable[ConditionStatus]) -> ConditionStatus:
+    found = set(verdicts)
+    return "False" if "False" in found else "Unknown" if "Unknown" in found else "True"
+
+
+def _said(condition: Condition | None) -> str:
+    if condition is None:
+        return "Condition not yet reported"
+    return condition.message or condition.reason

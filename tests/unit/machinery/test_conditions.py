@@ -25,3 +25,44 @@ def test_conditions_of_others_and_the_order_stay() -> None:
     assert after[0] is before[0]
     assert conditions.is_true(after, "New")
     assert not conditions.is_true(after, "Absent")
+
+
+REASONS = conditions.Reasons("Good", "Bad", "Unclear")
+
+
+def test_a_summary_says_the_worst_first_and_what_was_not_reported() -> None:
+    found = [Condition(type="A", status="True"), Condition(type="B", status="False", reason="X", message="b broke")]
+    made = conditions.summary("Ready", found, of=("C", "A", "B"), reasons=REASONS)
+    assert (made.status, made.reason) == ("False", "Bad")
+    assert made.message == "* B: b broke\n* C: Condition not yet reported"
+
+
+def test_a_negative_condition_is_good_when_false() -> None:
+    deleting = Condition(type="Deleting", status="True", reason="Deleting", message="on its way out")
+    made = conditions.summary("Available", [deleting], of=("Deleting",), reasons=REASONS, negative={"Deleting"})
+    assert (made.status, made.message) == ("False", "* Deleting: on its way out")
+    calm = Condition(type="Deleting", status="False", reason="NotDeleting")
+    made = conditions.summary("Available", [calm], of=("Deleting",), reasons=REASONS, negative={"Deleting"})
+    assert (made.status, made.reason, made.message) == ("True", "Good", "")
+
+
+def test_an_aggregate_groups_those_that_say_the_same() -> None:
+    bad = Condition(type="Ready", status="False", reason="R", message="no kubelet")
+    parts = [(f"m{i}", bad) for i in range(5)] + [("m9", None), ("ok", Condition(type="Ready", status="True"))]
+    made = conditions.aggregate("MachinesReady", parts, kind="Machine", reasons=REASONS)
+    assert made.status == "False"
+    assert made.message == ("* Machines m0, m1, m2, ... (2 more): no kubelet\n* Machine m9: Condition not yet reported")
+
+
+def test_an_aggregate_counts_what_it_does_not_spell_out() -> None:
+    parts = [(f"m{i}", Condition(type="Ready", status="Unknown", message=f"why {i}")) for i in range(5)]
+    made = conditions.aggregate("MachinesReady", parts, kind="Machine", reasons=REASONS)
+    assert made.message.splitlines()[-1] == "And 2 Machines with other issues"
+    assert conditions.aggregate("MachinesReady", [], kind="Machine", reasons=REASONS).status == "True"
+
+
+def test_a_mirror_takes_the_fallback_when_nothing_is_reported() -> None:
+    fallback = Condition(type="", status="False", reason="NotReady", message="not there yet")
+    assert conditions.mirror(None, "InfrastructureReady", fallback).message == "not there yet"
+    told = conditions.mirror(Condition(type="Ready", status="True"), "InfrastructureReady", fallback)
+    assert (told.type, told.status, told.reason) == ("InfrastructureReady", "True", "NoReasonReported")
