@@ -1,0 +1,1 @@
+"""The older version of the kinds."""
