@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import msgspec
+
 from capipool.api.shared import LabelSelector
-from capipool.machinery.objects import Model, Object
+from capipool.machinery.objects import Model, Object, ObjectMeta
 from capipool.machinery.resource import Resource
 from capipool.machinery.schema.limits import Int32, Limits, Rule
 
@@ -66,4 +68,5 @@ class MachineDrainRule(Object, kw_only=True):
 
     RESOURCE: ClassVar = Resource("cluster.x-k8s.io", "v1beta2", "MachineDrainRule", "machinedrainrules")
 
+    metadata: Annotated[ObjectMeta, Limits(required=True)] = msgspec.field(default_factory=ObjectMeta)
     spec: MachineDrainRuleSpec
