@@ -1,7 +1,7 @@
 """The table of built-in kinds.
 
 The API server's registry starts from `RESOURCES`. Schemas are made when they are first used, so the table costs a
-server's start next to nothing. A kind that is served for the sake of clients but has no behaviour here (services, volumes)
+server's start next to nothing. A kind that is served for clients' sake but has no behaviour here (services, volumes)
 is stored, validated and printed like any other.
 """
 
