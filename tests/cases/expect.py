@@ -42,7 +42,7 @@ def lookup(value: Any, path: str) -> Any:
 
 
 def differing(expected: Any, actual: Any, path: str = "") -> list[str]:
-    """What differs. An expected object names what matters; null and `absent` ask for nothing, `present` for anything."""
+    """What differs. An expected object names what matters; null and `absent` ask for nothing, `present` for some."""
     if expected is None or expected == "absent":
         return [] if actual is ABSENT or actual is None else [f"{path}: expected nothing, got {actual!r}"]
     if expected == "present":
