@@ -132,7 +132,7 @@ class Client:
             yield page
             if not page.metadata.continue_:
                 return
-            asked["continue"] = page.metadata.continue_
+            asked = {**asked, "continue": page.metadata.continue_}
 
     async def watch(
         self,
@@ -232,11 +232,13 @@ class Client:
         resource: Resource | None = None,
         field_manager: str | None = None,
         force: bool = False,
+        dry_run: bool = False,
         subresource: str = "",
     ) -> Unstructured:
         """Apply an object on the server's side: own exactly the fields it names. Creates it where it is not there.
 
-        Raises Conflict where another manager owns a field, unless `force` takes it over.
+        Raises Conflict where another manager owns a field, unless `force` takes it over. With `dry_run` the server does
+        everything but the writing.
         """
         resource = resource or await self.resources.of(raw)
         meta = raw.get("metadata") or {}
@@ -245,6 +247,8 @@ class Client:
         query = {"fieldManager": field_manager or self.field_manager}
         if force:
             query["force"] = "true"
+        if dry_run:
+            query["dryRun"] = "All"
         call = Call(
             verb="patch",
             resource=resource,

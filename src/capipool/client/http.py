@@ -110,11 +110,13 @@ class HttpTransport:
             lambda: self._once(method, url, headers, call.body), repeatable, retry_overload=overload_passes
         )
 
-    async def get_path(self, path: str) -> bytes:
-        """Read a document. See `Transport.get_path`."""
-        url = self._url(path, {})
+    async def get_path(
+        self, path: str, *, accept: str = "application/json", query: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Read a document. See `Transport.get_path`. `accept` asks for another form of it, a Table for instance."""
+        url = self._url(path, query or {})
         reply = await self._patiently(
-            lambda: self._once("GET", url, {"Accept": "application/json"}, b""), True, retry_overload=True
+            lambda: self._once("GET", url, {"Accept": accept}, b""), True, retry_overload=True
         )
         return reply.body
 
