@@ -176,6 +176,11 @@ def to_raw(obj: Object) -> Raw:
     return cast(Raw, _overlay(type(obj), before, known)) if before else known
 
 
+def part_to_raw(part: Model) -> Raw:
+    """A part of an object as JSON has it, for a patch."""
+    return cast(Raw, msgspec.json.decode(_encoder.encode(part)))
+
+
 def encode(obj: Object) -> bytes:
     """The object as JSON bytes; see `to_raw`."""
     return _encoder.encode(to_raw(obj))
