@@ -13,12 +13,13 @@ from __future__ import annotations
 import datetime as dt
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
-from capipool.machinery import clock
-from capipool.machinery.objects import Raw
+from capipool.api.builtin import Secret
+from capipool.machinery import clock, objects
+from capipool.machinery.objects import ObjectMeta
 
 NAMESPACE = "kube-system"
 SECRET_TYPE = "bootstrap.kubernetes.io/token"
@@ -156,29 +157,29 @@ def secret_name(token_id: str) -> str:
     return f"{NAME_PREFIX}{token_id}"
 
 
-def to_secret(token: Token, *, owner: str) -> Raw:
-    """The Secret that makes the token valid. `owner` is the owner's key: see `OWNER_LABEL`."""
+def to_secret(token: Token, *, owner: str) -> Secret:
+    """The Secret that makes a token valid. `owner` is the owner's key: see `OWNER_LABEL`."""
     assert token.expires is not None, "only tokens that expire are made here"
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": secret_name(token.id), "namespace": NAMESPACE, "labels": {OWNER_LABEL: owner}},
-        "type": SECRET_TYPE,
-        "stringData": {
-            "token-id": token.id,
-            "token-secret": token.secret,
-            "expiration": clock.format_time(token.expires),
-            "usage-bootstrap-authentication": "true",
-            "usage-bootstrap-signing": "true",
-            "auth-extra-groups": ",".join(GROUPS),
-            "description": token.description,
-        },
+    texts = {
+        "token-id": token.id,
+        "token-secret": token.secret,
+        "expiration": clock.format_time(token.expires),
+        "usage-bootstrap-authentication": "true",
+        "usage-bootstrap-signing": "true",
+        "auth-extra-groups": ",".join(GROUPS),
+        "description": token.description,
     }
+    return objects.new(
+        Secret,
+        metadata=ObjectMeta(name=secret_name(token.id), namespace=NAMESPACE, labels={OWNER_LABEL: owner}),
+        type=SECRET_TYPE,
+        data={key: text.encode() for key, text in texts.items()},
+    )
 
 
-def from_data(data: Mapping[str, bytes]) -> Token | None:
-    """Read a token from its Secret's data. None where it is no token, or its expiration cannot be read."""
-    text = {key: value.decode("utf-8", "replace") for key, value in data.items()}
+def from_secret(secret: Secret) -> Token | None:
+    """Read a token. None where the Secret holds none, or its expiration cannot be read."""
+    text = {key: value.decode("utf-8", "replace") for key, value in secret.data.items()}
     if split(f"{text.get('token-id', '')}.{text.get('token-secret', '')}") is None:
         return None
     try:

@@ -21,10 +21,24 @@ _TEXT = re.compile("[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\u
 """Text that people can read in the rendered data; whatever else there is goes as base64."""
 
 _PARTITION_TYPES: dict[str, dict[str, int | str]] = {
-    "mbr": {"Linux": 83, "LinuxSwap": 82, "LinuxRAID": "fd", "LVM": "8e", "Fat32": "0c", "NTFS": "07"}
-    | {"LinuxExtended": 85},
-    "gpt": {"Linux": 83, "LinuxSwap": 82, "LinuxRAID": "fd", "LVM": "8e", "Fat32": "07", "NTFS": "07"}
-    | {"LinuxExtended": 85},
+    "mbr": {
+        "Linux": 83,
+        "LinuxSwap": 82,
+        "LinuxExtended": 85,
+        "LinuxRAID": "fd",
+        "LVM": "8e",
+        "Fat32": "0c",
+        "NTFS": "07",
+    },
+    "gpt": {
+        "Linux": 83,
+        "LinuxSwap": 82,
+        "LinuxExtended": 83,
+        "LinuxRAID": "fd",
+        "LVM": "8e",
+        "Fat32": "07",
+        "NTFS": "07",
+    },
 }
 """What sfdisk (mbr) and sgdisk (gpt, where cloud-init fills up to four digits) call a type. A GUID passes as it is."""
 
