@@ -200,6 +200,15 @@ def test_a_default_is_nobodys_to_change() -> None:
     assert schema.default({"spec": {}}) == {"spec": {"x": ["a"]}}
 
 
+def test_a_null_counts_as_absent_where_the_field_may_not_be_null() -> None:
+    schema = structural_of(x=NAME, y={"type": "string", "nullable": True}, z={"type": "string", "default": "a"})
+    pruned, dropped = schema.prune({"spec": {"x": None, "y": None, "z": None}})
+    assert (pruned, dropped) == ({"spec": {"y": None, "z": None}}, [])
+    assert schema.default(pruned) == {"spec": {"y": None, "z": "a"}}
+    labels = structural_of(x={"type": "object", "additionalProperties": NAME})
+    assert labels.prune({"spec": {"x": {"a": None, "b": "c"}}})[0] == {"spec": {"x": {"b": "c"}}}
+
+
 def test_nulls_of_builtin_kinds_count_as_absent() -> None:
     schema = engine.compile({"type": "object", "x-kubernetes-preserve-unknown-fields": True}, drop_nulls=True)
     obj = {"spec": {"a": None, "b": [{"c": None, "d": 1}]}}

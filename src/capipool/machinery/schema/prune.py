@@ -1,5 +1,8 @@
 """Pruning: dropping the fields that a schema does not know, and naming them.
 
+A `null` in a field that may not be null counts as absent and is dropped without a word, as in Kubernetes; where the
+field has a default it is left for the defaults to replace.
+
 A compiled pruner returns the very object it was given where there is nothing to drop, so that the usual case allocates
 nothing.
 """
@@ -60,28 +63,36 @@ def _list_pruner(items: Schema) -> Pruner | None:
 
 def _map_pruner(values: Schema) -> Pruner | None:
     inner = compile(values)
-    if inner is None:
+    nullable = bool(values.get("nullable") or values.get("x-kubernetes-preserve-unknown-fields"))
+    if inner is None and nullable:
         return None
 
     def prune(value: Any, path: Path, dropped: list[str]) -> Any:
         if not isinstance(value, dict):
             return value
-        result = value
-        for key, item in value.items():
-            pruned = inner(item, (path, f".{key}"), dropped)
-            if pruned is not item:
-                if result is value:
-                    result = dict(value)
-                result[key] = pruned
-        return result
+        if not nullable and None in value.values():
+            value = {key: item for key, item in value.items() if item is not None}
+        return value if inner is None else _prune_values(value, inner, path, dropped)
 
     return prune
 
 
+def _prune_values(value: dict[str, Any], inner: Pruner, path: Path, dropped: list[str]) -> dict[str, Any]:
+    result = value
+    for key, item in value.items():
+        pruned = inner(item, (path, f".{key}"), dropped)
+        if pruned is not item:
+            if result is value:
+                result = dict(value)
+            result[key] = pruned
+    return result
+
+
 def _object_pruner(properties: Mapping[str, Schema], preserves: bool) -> Pruner | None:
     known = frozenset(properties)
+    not_null = frozenset(n for n, s in properties.items() if not s.get("nullable") and s.get("default") is None)
     inner = {name: (pruner, f".{name}") for name, s in properties.items() if (pruner := compile(s)) is not None}
-    if preserves and not inner:
+    if preserves and not known:
         return None
 
     def prune(value: Any, path: Path, dropped: list[str]) -> Any:
@@ -91,9 +102,11 @@ def _object_pruner(properties: Mapping[str, Schema], preserves: bool) -> Pruner 
         if not preserves and not value.keys() <= known:
             dropped.extend(spell((path, f".{key}")) for key in value if key not in known)
             result = {key: item for key, item in value.items() if key in known}
+        if None in value.values():
+            result = {key: item for key, item in result.items() if item is not None or key not in not_null}
         for key, item in value.items():
             found = inner.get(key)
-            if found is None:
+            if found is None or item is None:
                 continue
             pruner, part = found
             pruned = pruner(item, (path, part), dropped)
