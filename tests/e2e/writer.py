@@ -3,8 +3,8 @@
 import asyncio
 import sys
 
-from capipool.client.kubeconfig import load
-from capipool.client.session import open_client
+from capipool.client import credentials
+from capipool.machinery.clock import SystemClock
 from capipool.machinery.errors import ApiError
 from capipool.machinery.objects import ObjectMeta, Unstructured
 from capipool.machinery.resource import Resource
@@ -13,7 +13,7 @@ CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
 
 
 async def write(kubeconfig: str, prefix: str) -> None:
-    client = open_client(load(kubeconfig))
+    client = credentials.connect(credentials.load(kubeconfig), clock=SystemClock())
     try:
         for number in range(100_000):
             name = f"w-{prefix}-{number}"

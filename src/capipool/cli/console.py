@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NoReturn
 
 from capipool.cli.tree import Line
+from capipool.client.kubeconfig import KubeconfigError
 from capipool.machinery.errors import ApiError
 
 FAILURE = 1
@@ -57,17 +58,28 @@ def usage(message: str) -> NoReturn:
     raise SystemExit(USAGE)
 
 
-def run(work: Coroutine[Any, Any, int | None]) -> NoReturn:
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def fast_loop() -> asyncio.AbstractEventLoop:
+    """The event loop of processes that serve."""
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+def run(work: Coroutine[Any, Any, int | None], *, loop_factory: LoopFactory | None = None) -> NoReturn:
     """Run a command to its end and exit: 0, 1 for a failure said in one line, 130 for Ctrl-C."""
     try:
-        code = asyncio.run(work) or 0
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            code = runner.run(work) or 0
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain about it once more while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except (ApiError, Failure, OSError) as error:
+    except (ApiError, Failure, KubeconfigError, OSError) as error:
         note(f"error: {error}")
         code = FAILURE
     raise SystemExit(code)

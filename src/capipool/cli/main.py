@@ -164,10 +164,10 @@ def scale(
 def manifests(
     output: Annotated[Output, typer.Option("--output", "-o", help="yaml or json.")] = Output.yaml,
 ) -> None:
-    """Print what a real Kubernetes needs: the CustomResourceDefinitions, RBAC and a Deployment."""
+    """Print what a real Kubernetes needs first: the CustomResourceDefinitions, and RBAC for the manager."""
     from capipool.cli.commands import manifests as command
 
-    command.manifests(output)
+    command.print_manifests(output)
 
 
 @app.command(epilog="Example: capipool manager --kubeconfig ~/.kube/config --leader-elect")

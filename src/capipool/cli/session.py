@@ -13,9 +13,12 @@ from typing import Any, Self
 from capipool.cli import kinds
 from capipool.cli.kinds import Kind
 from capipool.cli.options import default_data_dir
-from capipool.client import http, kubeconfig
+from capipool.client import credentials, kubeconfig
 from capipool.client.client import Client
-from capipool.machinery import codec
+from capipool.client.http import HttpTransport
+from capipool.client.kubeconfig import Endpoint
+from capipool.machinery import codec, objects
+from capipool.machinery.clock import SystemClock
 from capipool.machinery.errors import NotFound
 from capipool.machinery.resource import ObjectKey, Resource
 
@@ -26,7 +29,7 @@ SECRETS = Resource("", "v1", "Secret", "secrets")
 class Session:
     """An open connection to one API server, as one user."""
 
-    def __init__(self, client: Client, transport: http.HttpTransport, namespace: str) -> None:
+    def __init__(self, client: Client, transport: HttpTransport, namespace: str) -> None:
         self.client = client
         self.namespace = namespace
         self._transport = transport
@@ -56,15 +59,9 @@ class Session:
             secret = await self.client.get(SECRETS, f"{cluster.name}-kubeconfig", cluster.namespace)
         except NotFound:
             return None
-        data = objects_data(secret).get("value", "")
-        return _open(kubeconfig.parse(base64.b64decode(data), source=f"secret {cluster}-kubeconfig"))
-
-
-def objects_data(secret: Any) -> dict[str, str]:
-    """The `data` of a Secret that was read without its type."""
-    from capipool.machinery import objects
-
-    return objects.to_raw(secret).get("data") or {}
+        data = objects.to_raw(secret).get("data") or {}
+        source = f"secret {cluster}-kubeconfig"
+        return _open(kubeconfig.parse(base64.b64decode(data.get("value", "")), source=source))
 
 
 def find_kubeconfig(explicit: Path | None) -> Path:
@@ -86,11 +83,11 @@ def find_kubeconfig(explicit: Path | None) -> Path:
 
 @contextlib.asynccontextmanager
 async def connect(explicit: Path | None) -> AsyncIterator[Session]:
-    """Open a session on the server that the options and the environment name."""
-    async with _open(kubeconfig.load(find_kubeconfig(explicit))) as session:
+    """Open a session on the server that the options and the environment name. Raises KubeconfigError, OSError."""
+    async with _open(credentials.load(find_kubeconfig(explicit))) as session:
         yield session
 
 
-def _open(config: kubeconfig.Kubeconfig) -> Session:
-    transport = http.HttpTransport(config)
-    return Session(Client(transport, field_manager="capipool-cli"), transport, config.namespace or "default")
+def _open(endpoint: Endpoint) -> Session:
+    transport = HttpTransport(endpoint, credentials.credentials_of(endpoint, clock=SystemClock()))
+    return Session(Client(transport, field_manager="capipool-cli"), transport, endpoint.namespace or "default")

@@ -72,11 +72,9 @@ async def _cluster(session: Session, cluster: Raw) -> ClusterFacts:
     spec = cluster.get("spec", {})
     mine = [p for p in await _find(session, POOLS, key.namespace, None) if p["spec"].get("clusterName") == key.name]
     nodes, unreachable = await _nodes(session, key)
-    infrastructure, control_plane, *pools = await asyncio.gather(
-        _referenced(session, key.namespace, spec.get("infrastructureRef")),
-        _referenced(session, key.namespace, spec.get("controlPlaneRef")),
-        *(_pool(session, pool, nodes) for pool in mine),
-    )
+    infrastructure = await _referenced(session, key.namespace, spec.get("infrastructureRef"))
+    control_plane = await _referenced(session, key.namespace, spec.get("controlPlaneRef"))
+    pools = await asyncio.gather(*(_pool(session, pool, nodes) for pool in mine))
     deployments = await _find(session, DEPLOYMENTS, key.namespace, None)
     others = {"MachineDeployment": sum(d["spec"].get("clusterName") == key.name for d in deployments)}
     return ClusterFacts(cluster, infrastructure, control_plane, tuple(pools), unreachable, others)

@@ -1,0 +1,20 @@
+"""`capipool manifests`: what to apply to a real Kubernetes first."""
+
+from __future__ import annotations
+
+from capipool.app import kinds, manifests
+from capipool.cli import console
+from capipool.cli.options import Output
+from capipool.machinery import codec
+
+
+def print_manifests(output: Output) -> None:
+    """Print every object: YAML documents, or one JSON `List`."""
+    objects = manifests.manifests(kinds.crds())
+    match output:
+        case Output.json:
+            console.out(codec.format_json({"apiVersion": "v1", "kind": "List", "items": objects}))
+        case Output.yaml:
+            console.out("---\n".join(codec.encode_yaml(obj) for obj in objects).rstrip())
+        case _:
+            console.usage(f"--output is {output.value!r}; manifests are printed as yaml or json")

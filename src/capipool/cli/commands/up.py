@@ -1,0 +1,67 @@
+"""`capipool up`: the one process, from its ready line to its orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import NoReturn
+
+from capipool.app import gates
+from capipool.app.datadir import DataDirInUse
+from capipool.app.embedded import Embedded
+from capipool.app.settings import Settings
+from capipool.cli import console
+from capipool.cli.commands import logging
+
+
+def up(
+    *, data_dir: Path, host: str, port: int, controllers: bool, feature_gates: str, log_level: str, log_format: str
+) -> NoReturn:
+    """Serve until SIGTERM or Ctrl-C, then end with exit code 0. Usage errors end with 2, failures with 1."""
+    try:
+        enabled = gates.parse(feature_gates, os.environ)
+    except gates.UnknownGate as error:
+        console.usage(str(error))
+    logging.configure(log_level, log_format)
+    settings = Settings(data_dir=data_dir, host=host, port=port, controllers=controllers, gates=enabled)
+    console.run(_serve(settings), loop_factory=console.fast_loop)
+
+
+async def _serve(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop_or_die, stop, number)
+    try:
+        async with Embedded(settings) as running:
+            console.out(f"capipool is ready at {running.url}  KUBECONFIG={running.data_dir.kubeconfig}")
+            await _until(stop, running)
+            console.note("capipool is stopping")
+    except DataDirInUse as error:
+        raise console.Failure(str(error)) from None
+    return 0
+
+
+async def _until(stop: asyncio.Event, running: Embedded) -> None:
+    """Wait for the signal, or for a part of the process to fail, which ends it all."""
+    stopping = asyncio.create_task(stop.wait())
+    failed = asyncio.create_task(running.failed())
+    try:
+        await asyncio.wait({stopping, failed}, return_when=asyncio.FIRST_COMPLETED)
+        if failed.done():
+            failed.result()
+    finally:
+        for task in (stopping, failed):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+def _stop_or_die(stop: asyncio.Event, number: int) -> None:
+    """The first signal asks for an orderly end; a second Ctrl-C does not wait for it. Nothing acknowledged is lost."""
+    if stop.is_set() and number == signal.SIGINT:
+        os._exit(console.INTERRUPTED)
+    stop.set()
