@@ -108,7 +108,14 @@ class Definition:
         errors = self.structural.validate(obj, old)
         if errors:
             return errors
-        errors = metadata.validate(obj.get("metadata") or {}, rule=self.name_rule)
+        meta = obj.get("metadata") or {}
+        if old is None or _differs(meta, old.get("metadata") or {}):
+            errors = metadata.validate(meta, rule=self.name_rule)
         if self.validate is not None:
             errors += self.validate(obj, old)
         return errors
+
+
+def _differs(meta: Raw, old: Raw) -> bool:
+    """Whether an update touched what there are rules for: most touch the status alone."""
+    return any(meta.get(name) != old.get(name) for name in metadata.RULED)

@@ -102,6 +102,9 @@ _LABEL = (
 )
 _SEGMENT = "a path segment must not be '.' or '..', and must not contain '/' or '%'"
 
+RULED = ("labels", "annotations", "finalizers", "ownerReferences", "name")
+"""The fields that `validate` looks at."""
+
 NameRule = Callable[[str], str]
 """Says what is wrong with a name; empty where it is well."""
 
