@@ -11,7 +11,7 @@ import asyncio
 import datetime as dt
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from capipool.client import client as clients
 from capipool.client.client import Client, Write
@@ -96,6 +96,15 @@ class _Definition(Object):
     spec: _DefinitionSpec = _DefinitionSpec()
 
 
+class _Scope(NamedTuple):
+    """What one cache holds."""
+
+    resource: Resource
+    cls: type[Any]
+    namespace: str
+    labels: str
+
+
 class Caches:
     """The caches of one cluster.
 
@@ -117,23 +126,28 @@ class Caches:
         self._rng = rng or random.Random()
         self._lean = frozenset(lean)
         self._settings = settings or Settings()
-        self._caches: dict[tuple[Resource, type[Any], str], Cache[Any]] = {}
-        self._by_resource: dict[GroupResource, list[tuple[str, Cache[Any]]]] = {}
+        self._caches: dict[_Scope, Cache[Any]] = {}
+        self._by_resource: dict[GroupResource, list[tuple[_Scope, Cache[Any]]]] = {}
+        self._follows_definitions = False
         self._stopped = False
         client.on_write(self._note)
 
     @overload
-    def of(self, kind: type[T], namespace: str = "") -> Cache[T]: ...
+    def of(self, kind: type[T], namespace: str = "", *, labels: str = "") -> Cache[T]: ...
     @overload
-    def of(self, kind: Resource, namespace: str = "") -> Cache[Unstructured]: ...
-    def of(self, kind: type[Any] | Resource, namespace: str = "") -> Cache[Any]:
-        """The cache of a kind, in one namespace or in all; started on first use, and the same one each time."""
+    def of(self, kind: Resource, namespace: str = "", *, labels: str = "") -> Cache[Unstructured]: ...
+    def of(self, kind: type[Any] | Resource, namespace: str = "", *, labels: str = "") -> Cache[Any]:
+        """The cache of a kind, in one namespace or in all; started on first use, and the same one each time.
+
+        With `labels`, a label selector, it holds the objects that match: for a few of many, as of Secrets. Reconciles
+        do not wait for such a cache to show their own writes, since what they wrote may not match.
+        """
         resource, cls = clients.kind_of(kind)
-        identity = (resource, cls, namespace)
-        cache = self._caches.get(identity)
+        scope = _Scope(resource, cls, namespace, labels)
+        cache = self._caches.get(scope)
         if cache is None:
-            cache = self._caches[identity] = self._make(resource, cls, namespace)
-            self._by_resource.setdefault(resource.group_resource, []).append((namespace, cache))
+            cache = self._caches[scope] = self._make(scope)
+            self._by_resource.setdefault(resource.group_resource, []).append((scope, cache))
         if not self._stopped and _loop_is_running():
             cache._reflector.start()
         return cache
@@ -157,25 +171,27 @@ class Caches:
         self._stopped = True
         await asyncio.gather(*(cache._reflector.stop() for cache in self))
 
-    def _make(self, resource: Resource, cls: type[T], namespace: str) -> Cache[T]:
-        store: Store[T] = Store(resource.kind)
+    def _make(self, scope: _Scope) -> Cache[Any]:
+        store: Store[Any] = Store(scope.resource.kind)
         reflector = Reflector(
             client=self.client,
-            resource=resource,
-            cls=cls,
-            namespace=namespace,
+            resource=scope.resource,
+            cls=scope.cls,
+            namespace=scope.namespace,
+            labels=scope.labels,
             store=store,
             rng=self._rng,
             settings=self._settings,
-            lean=cls in self._lean,
+            lean=scope.cls in self._lean,
             on_absent=self._follow_definitions,
         )
         metrics.METRICS.caches.add(store, self.name)
-        return Cache(resource, store, reflector)
+        return Cache(scope.resource, store, reflector)
 
     def _follow_definitions(self, resource: Resource) -> None:
         """A kind is not served: watch the definitions of kinds, so as to notice at once when it is."""
-        if resource != _Definition.RESOURCE and (_Definition.RESOURCE, _Definition, "") not in self._caches:
+        if resource != _Definition.RESOURCE and not self._follows_definitions:
+            self._follows_definitions = True
             self.of(_Definition).subscribe(self._definition_changed)
 
     def _definition_changed(self, old: _Definition | None, new: _Definition | None) -> None:
@@ -191,8 +207,8 @@ class Caches:
         log = writes.current()
         if log is None:
             return
-        for namespace, cache in self._by_resource.get(write.resource.group_resource, ()):
-            if namespace in ("", write.namespace) and cache._reflector.running:
+        for scope, cache in self._by_resource.get(write.resource.group_resource, ()):
+            if scope.namespace in ("", write.namespace) and not scope.labels and cache._reflector.running:
                 log.note(cache._store, write)
 
 

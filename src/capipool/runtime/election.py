@@ -7,6 +7,7 @@ counted from when this candidate saw it change. Used by the manager.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import random
 from dataclasses import dataclass
 
@@ -110,6 +111,11 @@ class Election:
                 self._saw(await self._client.update(objects.replace(held, spec=spec)))
         except (errors.ApiError, TimeoutError) as error:
             _log.warning("lease not released", lease=self._lease_name, why=str(error))
+
+    @property
+    def head_start(self) -> dt.timedelta:
+        """How long after losing the lease nobody else can hold it yet: what winding down may take."""
+        return dt.timedelta(seconds=max(self._timing.lease - self._timing.renew - 1.0, 0.0))
 
     @property
     def _lease_name(self) -> str:

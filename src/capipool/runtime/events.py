@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
-import re
 from collections import OrderedDict, deque
 from typing import Literal, NamedTuple
 
@@ -19,11 +18,11 @@ from capipool.machinery import errors, objects
 from capipool.machinery.clock import Clock
 from capipool.machinery.objects import Model, Object, ObjectMeta
 from capipool.machinery.resource import Resource
-from capipool.runtime.logs import Logger
+from capipool.runtime import logs
 
 EventType = Literal["Normal", "Warning"]
 
-_log = Logger("capipool.runtime.events")
+_log = logs.Logger("capipool.runtime.events")
 
 MESSAGE_LIMIT = 1024
 """What Kubernetes takes."""
@@ -34,14 +33,6 @@ _REMEMBERED = 4096
 """Events and objects kept in mind for counting and limiting."""
 _QUEUED = 1000
 """Events that wait to be written; more than that are dropped."""
-
-_SECRETS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\b[a-z0-9]{6}\.[a-z0-9]{16}\b"
-    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*",
-    re.DOTALL,
-)
-"""Private keys, bootstrap tokens, JSON web tokens."""
 
 
 class Reference(Model):
@@ -139,7 +130,7 @@ class EventRecorder:
         about = _reference(obj)
         if not self._allowed(about, now) or len(self._queue) >= _QUEUED:
             return
-        self._queue.append((_Identity(about, type_, reason, redact(message)[:MESSAGE_LIMIT]), now))
+        self._queue.append((_Identity(about, type_, reason, logs.redact(message)[:MESSAGE_LIMIT]), now))
         self._idle.clear()
         self._wake.set()
 
@@ -226,11 +217,6 @@ class EventRecorder:
         self._written.move_to_end(identity)
         if len(self._written) > _REMEMBERED:
             self._written.popitem(last=False)
-
-
-def redact(message: str) -> str:
-    """A message without what looks like a secret."""
-    return _SECRETS.sub("[redacted]", message)
 
 
 def _reference(obj: Object) -> Reference:

@@ -5,7 +5,9 @@ structlog takes a quarter of a second to import, so it is imported when the firs
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Literal, TextIO
 
@@ -13,6 +15,20 @@ from capipool.machinery.resource import ObjectKey
 
 Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+_SECRETS = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|\b[a-z0-9]{6}\.[a-z0-9]{16}\b"
+    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*",
+    re.DOTALL,
+)
+"""Private keys, bootstrap tokens, JSON web tokens."""
+
+
+def redact(text: str) -> str:
+    """A text without what looks like a secret."""
+    return _SECRETS.sub("[redacted]", text)
 
 
 class Subject:
@@ -62,6 +78,7 @@ class Logger:
         if self._bound is None:
             import structlog
 
+            preload()
             self._bound = structlog.get_logger(self._name)
         if (about := subject.get()) is not None:
             facts = {
@@ -75,31 +92,60 @@ class Logger:
 
 
 _threshold = _LEVELS["info"]
+_set_up: Callable[[], None] | None = None
+"""What is left to do before the first line is logged."""
 
 
 def configure(*, level: Level = "info", json: bool = False, stream: TextIO | None = None) -> None:
-    """Set up logging for the process: lines for people, or one JSON object a line. Called by the composition root."""
-    global _threshold
+    """Set up logging for the process: lines for people, or one JSON object a line. Called by the composition root.
+
+    Takes effect with the first line, or with `preload`.
+    """
+    global _threshold, _set_up
+    _threshold = _LEVELS[level]
+    _set_up = lambda: _configure(_LEVELS[level], json, stream or sys.stderr)  # noqa: E731
+
+
+def preload() -> None:
+    """Import what logging needs now, rather than with the first line. May be called in a thread, when there is time."""
+    global _set_up
+    import structlog  # noqa: F401
+
+    if (set_up := _set_up) is not None:
+        _set_up = None
+        set_up()
+
+
+def _configure(threshold: int, json: bool, out: TextIO) -> None:
     import structlog
 
-    _threshold = _LEVELS[level]
-    out = stream or sys.stderr
     shared: list[Any] = [
+        _without_secrets,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    ending: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-        if json
-        else [
-            structlog.dev.ConsoleRenderer(
-                colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
-            )
-        ]
-    )
     structlog.configure(
-        processors=shared + ending,
-        wrapper_class=structlog.make_filtering_bound_logger(_threshold),
+        processors=[*shared, *_rendering(json, out)],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(file=out),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # so that a process may set logging up anew
     )
+
+
+def _without_secrets(_logger: Any, _method: str, facts: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cut out what looks like a secret, which error messages of others may hold."""
+    for name, value in facts.items():
+        if isinstance(value, str):
+            facts[name] = redact(value)
+    return facts
+
+
+def _rendering(json: bool, out: TextIO) -> list[Any]:
+    import structlog
+
+    if json:
+        # Without local variables, which may hold what nobody should read.
+        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain, sort_keys=False)]

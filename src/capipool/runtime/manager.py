@@ -141,7 +141,7 @@ class Manager:
         for controller in controllers:
             controller.start()
         self.started.set()
-        _log.info("controllers started", controllers=len(self._controllers))
+        _log.debug("controllers started", controllers=len(self._controllers))
 
     async def _synced(self, controllers: tuple[Controller, ...]) -> None:
         for controller in controllers:
@@ -157,7 +157,8 @@ class Manager:
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({stopping, election} if election else {stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if election is not None and election.done() and not self._stopping.is_set():
+        if self._election is not None and not self._stopping.is_set():
+            self._grace = min(self._grace, self._election.head_start)
             raise LostLeadership("the lease of the leader was lost")
 
     async def _wind_down(self, election: asyncio.Task[None] | None) -> None:

@@ -61,6 +61,7 @@ class Reflector(Generic[T]):
         resource: Resource,
         cls: type[T],
         namespace: str,
+        labels: str,
         store: Store[T],
         rng: random.Random,
         settings: Settings,
@@ -73,6 +74,7 @@ class Reflector(Generic[T]):
         self._resource = resource
         self._cls = cls
         self._namespace = namespace
+        self._selecting = {"labelSelector": labels} if labels else {}
         self._store = store
         self._rng = rng
         self._settings = settings
@@ -101,6 +103,7 @@ class Reflector(Generic[T]):
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            self._store.release()
 
     def wake(self) -> None:
         """Try again now, where it waits to: something changed that may let it succeed."""
@@ -172,7 +175,7 @@ class Reflector(Generic[T]):
     async def _list(self) -> None:
         found: dict[ObjectKey, T] = {}
         version = ""
-        async for page in self._client.pages(self._resource, self._namespace):
+        async for page in self._client.pages(self._resource, self._namespace, query=self._selecting):
             version = page.metadata.resource_version
             for item in page.items:
                 self._collect(found, bytes(item))
@@ -226,7 +229,7 @@ class Reflector(Generic[T]):
 
     def _batches(self, restart: bool) -> aclosing[Any]:
         timeout = self._settings.watch_timeout * (1 + self._rng.random())
-        query = {"allowWatchBookmarks": "true", "timeoutSeconds": str(round(timeout))}
+        query = {**self._selecting, "allowWatchBookmarks": "true", "timeoutSeconds": str(round(timeout))}
         if restart:
             query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
         else:

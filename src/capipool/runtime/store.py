@@ -90,6 +90,7 @@ class Store(Generic[T]):
         self._version = 0
         """The highest resourceVersion seen: all writes up to it are."""
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
+        self._leaving: dict[ObjectKey, list[Callable[[], None]]] = {}
         self._order = itertools.count()
 
     def __len__(self) -> int:
@@ -134,10 +135,6 @@ class Store(Generic[T]):
         """Tell of each change as (old, new), and of the objects there are as (None, object). Returns how to stop."""
         for obj in list(self.all()):
             self._tell(subscriber, None, obj)
-        return self.follow(subscriber)
-
-    def follow(self, subscriber: Subscriber[T]) -> Callable[[], None]:
-        """Tell of changes from now on only. Returns how to stop."""
         self._subscribers = (*self._subscribers, subscriber)
 
         def unsubscribe() -> None:
@@ -155,6 +152,20 @@ class Store(Generic[T]):
             then()
         else:
             heapq.heappush(self._waiting, (version, next(self._order), then))
+
+    def when_changed(self, key: ObjectKey, then: Callable[[], None]) -> None:
+        """Call back once an object is gone, or is another than now: for a deletion, whose reply has no version."""
+        self._leaving.setdefault(key, []).append(then)
+
+    def release(self) -> None:
+        """Nothing will come in any more: let go on who waits for it."""
+        waiting, self._waiting = self._waiting, []
+        leaving, self._leaving = self._leaving, {}
+        for _, _, then in waiting:
+            then()
+        for thens in leaving.values():
+            for then in thens:
+                then()
 
     # --- changing
 
@@ -199,6 +210,9 @@ class Store(Generic[T]):
             index.move(key, old, new)
         for subscriber in self._subscribers:
             self._tell(subscriber, old, new)
+        if self._leaving:
+            for then in self._leaving.pop(key, ()):
+                then()
 
     def _tell(self, subscriber: Subscriber[T], old: T | None, new: T | None) -> None:
         try:

@@ -43,44 +43,24 @@ class WriteLog:
         for store, key, seen in self._gone:
             if store.get(key) is seen:
                 pending.count += 1
-                pending.watch(store, key, seen)
-        if pending.count == 0:
-            return None
-        return pending.call_off
+                store.when_changed(key, pending.one_seen)
+        return pending.call_off if pending.count else None
 
 
 class _Pending:
-    """Counts down the caches that are behind."""
+    """Counts down what caches are yet to show."""
 
     def __init__(self, then: Callable[[], None]) -> None:
         self.count = 0
         self._then: Callable[[], None] | None = then
-        self._unsubscribe: list[Callable[[], None]] = []
 
     def one_seen(self) -> None:
         self.count -= 1
         if self.count == 0 and self._then is not None:
-            then = self._then
-            self.call_off()
-            then()
-
-    def watch(self, store: Store[Any], key: ObjectKey, seen: Any) -> None:
-        """Wait until the store shows anything else than what was seen before the deletion."""
-        waiting = True
-
-        def changed(old: Any, new: Any) -> None:
-            nonlocal waiting
-            if waiting and old is seen:
-                waiting = False
-                self.one_seen()
-
-        self._unsubscribe.append(store.follow(changed))
+            self._then()
 
     def call_off(self) -> None:
         self._then = None
-        for unsubscribe in self._unsubscribe:
-            unsubscribe()
-        self._unsubscribe.clear()
 
 
 _current: ContextVar[WriteLog | None] = ContextVar("writes", default=None)

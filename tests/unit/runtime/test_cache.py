@@ -8,8 +8,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from tests.unit.runtime.fake import FakeServer
-from tests.unit.runtime.kinds import Machine, Pool, pool
 
 from capipool.client import Client
 from capipool.machinery import errors, objects
@@ -18,6 +16,8 @@ from capipool.machinery.resource import ObjectKey, Resource
 from capipool.runtime import Caches
 from capipool.runtime.cache import Settings
 from capipool.testing import virtual
+from tests.unit.runtime.fake import FakeServer
+from tests.unit.runtime.kinds import Machine, Pool, pool
 
 CRDS = Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", False)
 Test = Callable[[FakeServer, Caches], Coroutine[Any, Any, None]]
@@ -290,6 +290,16 @@ async def test_namespaced_caches_hold_one_namespace(server: FakeServer, caches: 
     assert [p.metadata.name for p in only.list()] == ["a"]
     assert [p.metadata.name for p in every.list("two")] == ["b"]
     assert len(every) == 2
+
+
+@both_ways
+async def test_a_cache_with_a_label_selector_asks_the_server_for_what_matches(
+    server: FakeServer, caches: Caches
+) -> None:
+    await caches.of(Pool, labels="team=x").synced()
+    await virtual.settle()
+    assert {call.query.get("labelSelector") for call in server.calls} == {"team=x"}
+    assert caches.of(Pool, labels="team=x") is not caches.of(Pool)
 
 
 @caching

@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
-from tests.unit.runtime.fake import FakeServer
-from tests.unit.runtime.kinds import Pool, pool
 
 from capipool.client import Client
 from capipool.machinery import errors
 from capipool.machinery.resource import ObjectKey
-from capipool.runtime import DONE, Controller, Manager, RequeueAfter, Result, TerminalError, metrics
+from capipool.runtime import DONE, Caches, Controller, Manager, RequeueAfter, Result, TerminalError, metrics
 from capipool.runtime.controller import OWN_WRITES_LIMIT
 from capipool.testing import virtual
+from tests.unit.runtime.fake import FakeServer
+from tests.unit.runtime.kinds import Pool, pool
 
 KEY = ObjectKey("ns", "a")
 Body = Callable[[ObjectKey], Awaitable[Result | None]]
@@ -318,6 +318,28 @@ async def test_a_watch_that_stays_late_holds_a_key_back_for_a_while_only(world: 
     await asyncio.sleep(OWN_WRITES_LIMIT.total_seconds() - 1)
     assert len(world.recorder.calls) == 1
     await asyncio.sleep(2)
+    assert len(world.recorder.calls) == 2
+
+
+@in_a_world
+async def test_a_cache_that_is_stopped_holds_nothing_back(world: World) -> None:
+    other = Client(world.server)
+    theirs = Caches(other, rng=random.Random(1))
+
+    async def write(key: ObjectKey) -> None:
+        if len(world.recorder.calls) == 1:
+            world.server.held = True
+            await other.patch(Pool, key.name, key.namespace, patch={"spec": {"replicas": 7}})
+
+    world.recorder.body = write
+    await theirs.of(Pool).synced()
+    world.server.put(Pool.RESOURCE, pool("a"))
+    controller = await world.start()
+    await asyncio.sleep(1)
+    controller.enqueue(KEY)
+    assert not controller.idle
+    await theirs.stop()
+    await asyncio.sleep(1)
     assert len(world.recorder.calls) == 2
 
 

@@ -7,7 +7,6 @@ import random
 from typing import Any
 
 import pytest
-from tests.unit.runtime.fake import FakeServer
 
 from capipool.client import Client
 from capipool.machinery import errors
@@ -15,6 +14,7 @@ from capipool.machinery.calls import Call, Reply
 from capipool.runtime import Election, LostLeadership, Manager
 from capipool.runtime.election import Lease, Timing
 from capipool.testing import virtual
+from tests.unit.runtime.fake import FakeServer
 
 
 class Cut:

@@ -7,14 +7,12 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import pytest
-from tests.unit.runtime.fake import FakeServer
-from tests.unit.runtime.kinds import Machine, Pool, pool
-
 from capipool.client import Client
 from capipool.machinery import errors, objects
-from capipool.runtime.events import Event, EventRecorder, redact
+from capipool.runtime.events import Event, EventRecorder
 from capipool.testing import virtual
+from tests.unit.runtime.fake import FakeServer
+from tests.unit.runtime.kinds import Machine, Pool, pool
 
 Test = Callable[[FakeServer, EventRecorder], Coroutine[Any, Any, None]]
 
@@ -117,20 +115,3 @@ async def test_events_of_cluster_scoped_objects_go_to_the_default_namespace(
     recorder.event(objects.from_raw(Machine, {"metadata": {"name": "m"}}), "Normal", "Up", "up")
     await recorder.flush()
     assert written(server)[0]["metadata"]["namespace"] == "default"
-
-
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "abcdef.0123456789abcdef",
-        "-----BEGIN EC PRIVATE KEY-----\nMHcCAQ\n-----END EC PRIVATE KEY-----",
-        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dXJl",
-    ],
-)
-def test_what_looks_like_a_secret_is_cut_out(secret: str) -> None:
-    assert redact(f"joined with {secret} today") == "joined with [redacted] today"
-
-
-def test_ordinary_messages_stay_as_they_are() -> None:
-    message = "ip-10-0-1-2.eu-central-1.compute.internal is Ready in quay.io/cluster.x-k8s.io"
-    assert redact(message) == message
