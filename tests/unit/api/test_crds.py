@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.shared import shared
 
 from capipool.api import crds
 from capipool.machinery.crd import Webhook
+from tests.shared import shared
 
 KINDS = (
     "clusters",
