@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from tests.unit.runtime.kinds import Pool, pool
 
 from capipool.client import Change, Client, Write
 from capipool.machinery import calls, errors, objects
 from capipool.machinery.calls import Call, Reply, WatchEvent
 from capipool.machinery.objects import Object, Unstructured
 from capipool.machinery.resource import Resource
+from tests.unit.runtime.kinds import Pool, pool
 
 POOL = pool("a", replicas=1, resourceVersion="7", uid="u") | {"apiVersion": "test.example.com/v1", "kind": "Pool"}
 
