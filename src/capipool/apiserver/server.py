@@ -1,0 +1,147 @@
+"""The API server: calls in, replies and watches out. The composition root makes one; HTTP and clients use it.
+
+It knows nothing of HTTP and nothing of Cluster API: kinds come as CustomResourceDefinitions, their rules as functions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+from capipool.apiserver import settings as settings_
+from capipool.apiserver.context import Context, Target
+from capipool.apiserver.lifecycle.crds import CRDLifecycle
+from capipool.apiserver.lifecycle.gc import GarbageCollector
+from capipool.apiserver.lifecycle.namespaces import NamespaceLifecycle
+from capipool.apiserver.options import WriteOptions
+from capipool.apiserver.registry import Registry
+from capipool.apiserver.settings import Settings
+from capipool.apiserver.store.journal import Journal
+from capipool.apiserver.store.store import Store
+from capipool.apiserver.verbs import create, delete, reading, update, watching, writing
+from capipool.machinery.admission import Converter, Rules
+from capipool.machinery.calls import ADMIN, Call, Reply, User, WatchEvent
+from capipool.machinery.clock import Clock
+from capipool.machinery.errors import MethodNotAllowed, NotFound
+from capipool.machinery.resource import Resource
+
+Verb = Callable[[Context, Target, Call], Awaitable[Reply]]
+
+_VERBS: Mapping[tuple[str, str], Verb] = {
+    ("get", ""): reading.get,
+    ("list", ""): reading.list_,
+    ("create", ""): create.create,
+    ("update", ""): update.update,
+    ("patch", ""): update.patch,
+    ("delete", ""): delete.delete,
+    ("deletecollection", ""): delete.delete_collection,
+    ("get", "status"): reading.get,
+    ("update", "status"): update.update,
+    ("patch", "status"): update.patch,
+}
+
+MANAGEMENT = ""
+"""The address space of the management cluster."""
+_NAMESPACE = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
+_FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+class Server:
+    """A Kubernetes API server for any number of address spaces, on one journal."""
+
+    def __init__(
+        self, *, journal: Journal, clock: Clock, rng: random.Random, settings: Settings = settings_.DEFAULTS
+    ) -> None:
+        store = Store(journal, window=settings.watch_window)
+        self.context = Context(store=store, clock=clock, rng=rng, settings=settings)
+        self._crds = CRDLifecycle(self.context)
+        self._namespaces = NamespaceLifecycle(self.context)
+        self._gc = GarbageCollector(self.context)
+        self._spaces: set[str] = set()
+
+    # -- composition
+
+    def add_rules(self, rules: Rules) -> None:
+        """Let rules judge the writes of a kind, in every space."""
+        self.context.admission.add(rules)
+
+    def add_converter(self, converter: Converter) -> None:
+        """Convert between the versions of a kind by a function, in every space."""
+        self.context.conversion.add(converter)
+
+    async def start(self) -> None:
+        """Load the journal and begin to serve. Raises OSError where the journal cannot be opened."""
+        self.context.store.open()
+        self._spaces.update(self.context.store.spaces())
+        for lifecycle in (self._crds, self._namespaces, self._gc):
+            lifecycle.start()
+        await self.ensure_space(MANAGEMENT)
+
+    async def stop(self) -> None:
+        """End watches, finish writes, close the journal. Everything acknowledged is durable. Idempotent."""
+        if self.context.stopping:
+            return
+        self.context.stopping = True
+        for space in self._spaces:
+            for collection in self.context.store.collections(space):
+                collection.wake()
+        for lifecycle in (self._gc, self._namespaces, self._crds):
+            await lifecycle.stop()
+        await self.context.store.close()
+
+    # -- address spaces
+
+    def spaces(self) -> tuple[str, ...]:
+        """The address spaces there are."""
+        return tuple(sorted(self._spaces))
+
+    def has_space(self, space: str) -> bool:
+        """Whether there is such an address space."""
+        return space in self._spaces
+
+    async def ensure_space(self, space: str) -> None:
+        """Make an address space with the namespaces every cluster has. Idempotent."""
+        self._spaces.add(space)
+        for name in _FIRST_NAMESPACES:
+            target = self.context.target(space, ADMIN, _NAMESPACE, name=name)
+            raw = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            if target.collection.latest("", name) is None:
+                await writing.settle(self.context, target, writing.place(self.context, target, raw, WriteOptions()))
+
+    async def drop_space(self, space: str) -> None:
+        """Delete an address space with all that is in it, without asking finalizers. Idempotent."""
+        self._spaces.discard(space)
+        store = self.context.store
+        for collection in store.collections(space):
+            for entry in tuple(collection.latest_entries()):
+                store.delete(collection, writing.at_next_revision(self.context, entry.decode(), entry))
+        await store.flush()
+        store.drop_space(space)
+        self.context.drop_registry(space)
+
+    def registry(self, space: str) -> Registry:
+        """What a space serves. Raises NotFound where there is no such space."""
+        if space not in self._spaces:
+            raise NotFound(f"there is no workload cluster {space!r} here")
+        return self.context.registry(space)
+
+    # -- calls
+
+    async def handle(self, space: str, user: User, call: Call) -> Reply:
+        """Do what a call asks for. Raises ApiError."""
+        verb = _VERBS.get((call.verb, call.subresource))
+        target = self._target(space, user, call)
+        if verb is None:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        return await verb(self.context, target, call)
+
+    def watch(self, space: str, user: User, call: Call) -> AsyncIterator[Sequence[WatchEvent]]:
+        """Follow a collection (or one object, where the call has a name) in batches. Raises ApiError."""
+        return watching.watch(self.context, self._target(space, user, call), call)
+
+    def _target(self, space: str, user: User, call: Call) -> Target:
+        self.registry(space)
+        target = self.context.target(space, user, call.resource, call.namespace, call.name)
+        if call.subresource and call.subresource not in target.served.definition.subresources:
+            raise NotFound("the server could not find the requested resource")
+        return target
