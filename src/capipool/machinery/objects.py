@@ -136,6 +136,11 @@ def has_origin(obj: Object) -> bool:
     return _ORIGIN in obj.__dict__
 
 
+def origin_bytes(obj: Object) -> bytes | None:
+    """The bytes an object was read from, shared and not copied; None for one made here, or read leanly."""
+    return cast(bytes | None, obj.__dict__.get(_ORIGIN))
+
+
 def from_raw(cls: type[ObjectT], raw: Mapping[str, Any]) -> ObjectT:
     """Read an object from decoded JSON."""
     return decode(cls, _encoder.encode(raw))

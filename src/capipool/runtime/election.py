@@ -19,6 +19,9 @@ from capipool.machinery.objects import Model, Object, ObjectMeta
 from capipool.machinery.resource import Resource
 from capipool.runtime.logs import Logger
 
+_RELEASES = 3
+"""Attempts to release: one may meet the last renewal, which was broken off on its way."""
+
 _log = Logger("capipool.runtime.election")
 
 
@@ -99,18 +102,31 @@ class Election:
 
     async def release(self) -> None:
         """Give up a lease that is held, so that somebody else can lead at once. Failing to is no failure."""
-        held = self._seen
-        if held is None or held.spec.holder_identity != self._identity:
+        if self.leader != self._identity:
             return
+        try:
+            async with asyncio.timeout(self._timing.renew):
+                for _ in range(_RELEASES):
+                    if await self._released():
+                        return
+        except (errors.ApiError, TimeoutError) as error:
+            _log.warning("lease not released", lease=self._lease_name, why=str(error))
+
+    async def _released(self) -> bool:
+        """Give up the lease as it is now: a renewal that was broken off may have changed it. False to try again."""
+        held = await self._client.get(Lease, self._name, self._namespace)
+        self._saw(held)
+        if self.leader != self._identity:
+            return True
         now = clocks.format_micro_time(self._clock.now())
         spec = objects.replace_part(
             held.spec, holder_identity="", lease_duration_seconds=1, renew_time=now, acquire_time=now
         )
         try:
-            async with asyncio.timeout(self._timing.renew):
-                self._saw(await self._client.update(objects.replace(held, spec=spec)))
-        except (errors.ApiError, TimeoutError) as error:
-            _log.warning("lease not released", lease=self._lease_name, why=str(error))
+            self._saw(await self._client.update(objects.replace(held, spec=spec)))
+        except errors.Conflict:
+            return False
+        return True
 
     @property
     def head_start(self) -> dt.timedelta:
