@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from capipool.apiserver.builtin import protobuf
 from capipool.machinery import codec
 from capipool.machinery.calls import Call
 from capipool.machinery.errors import BadRequest, Invalid, not_supported
@@ -146,7 +147,9 @@ def _dry_run(value: str | list[str]) -> bool:
 
 
 def decode_body(body: bytes, content_type: str) -> dict[str, Any]:
-    """The object in a body, JSON or YAML by its content type. Raises BadRequest, UnsupportedMediaType."""
+    """The object in a body, JSON, YAML or protobuf by its content type. Raises BadRequest, UnsupportedMediaType."""
+    if content_type.startswith(protobuf.MEDIA_TYPE):
+        return protobuf.decode(body)
     if "yaml" in content_type:
         documents = list(codec.decode_yaml(body, "the body"))
         if len(documents) != 1 or not isinstance(documents[0], dict):
