@@ -10,10 +10,12 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from capipool.api.builtin import Node, NodeCondition
+from capipool.api.constants import Annotation
 from capipool.machinery.resource import ObjectKey
 from capipool.runtime.cache import Cache
 
 PROVIDER_ID_INDEX = "spec.providerID"
+OWNER_INDEX = "owner annotations"
 
 
 def provider_ids(node: Node) -> tuple[str, ...]:
@@ -21,16 +23,33 @@ def provider_ids(node: Node) -> tuple[str, ...]:
     return (node.spec.provider_id,) if node.spec.provider_id else ()
 
 
+def owners(node: Node) -> tuple[str, ...]:
+    """Who keeps the node in step, by the annotations that `nodesync` writes."""
+    said = node.metadata.annotations
+    if not (name := said.get(Annotation.OWNER_NAME)):
+        return ()
+    return (_owner(said.get(Annotation.OWNER_KIND, ""), said.get(Annotation.CLUSTER_NAMESPACE, ""), name),)
+
+
+def _owner(kind: str, namespace: str, name: str) -> str:
+    return f"{kind}/{namespace}/{name}"
+
+
 class NodeIndex:
-    """The nodes in a cluster's Node cache, by provider ID and by name."""
+    """The nodes in a cluster's Node cache, by provider ID, by name, and by the owner that their annotations name."""
 
     def __init__(self, cache: Cache[Node]) -> None:
         self.cache = cache
         cache.add_index(PROVIDER_ID_INDEX, provider_ids)
+        cache.add_index(OWNER_INDEX, owners)
 
     def by_provider_id(self, provider_id: str) -> Sequence[Node]:
         """The nodes of one instance: one, or none yet; several where an old Node was left behind."""
         return self.cache.by(PROVIDER_ID_INDEX, provider_id) if provider_id else ()
+
+    def of_owner(self, kind: str, key: ObjectKey) -> Sequence[Node]:
+        """The nodes whose annotations name this object of the management cluster as their owner."""
+        return self.cache.by(OWNER_INDEX, _owner(kind, key.namespace, key.name))
 
     def get(self, name: str) -> Node | None:
         """A node by its name."""

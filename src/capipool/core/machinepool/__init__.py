@@ -1,0 +1,1 @@
+"""The MachinePool reconciler: observe -> decide -> apply, one file for each concern of the decision."""

@@ -1,0 +1,132 @@
+"""The MachinePool reconciler: what it watches, and observe -> decide -> apply.
+
+`setup` builds it for a manager. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from capipool.api.core import Cluster, Machine, MachinePool
+from capipool.core.machinepool import apply, watches
+from capipool.core.machinepool.decide import decide
+from capipool.core.machinepool.observe import Observer
+from capipool.core.machinepool.world import Absent, Plan, World
+from capipool.core.options import Options
+from capipool.core.references import References
+from capipool.machinery.resource import ObjectKey
+from capipool.runtime.controller import Controller
+from capipool.runtime.logs import Logger
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import DONE, Result
+from capipool.workload.connections import Connections, WorkloadCluster
+
+_log = Logger("capipool.core.machinepool")
+
+OWN_WRITES = 4
+"""Writes of ours that are remembered for each pool: one reconcile makes two at most."""
+
+
+class MachinePoolReconciler:
+    """Keeps MachinePools in step with their providers and their nodes."""
+
+    def __init__(self, manager: Manager, connections: Connections, options: Options) -> None:
+        self._manager = manager
+        self._connections = connections
+        self._options = options
+        self._references = References(manager)
+        self._pools = manager.caches.of(MachinePool, options.namespace)
+        self._observer = Observer(manager, connections, self._references, options.namespace)
+        self._own: dict[ObjectKey, deque[str]] = {}
+        self._unfollow: dict[ObjectKey, Callable[[], None]] = {}
+        self._controller: Controller | None = None
+        watches.add_indexes(self._pools)
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step for one pool."""
+        pool = self._pools.get(key)
+        if pool is None:
+            self._own.pop(key, None)
+            return DONE
+        if not self._options.selects(pool):
+            return DONE
+        world = await self._observer.observe(pool)
+        self._follow_kinds(world)
+        plan = decide(world, self._manager.clock.now())
+        await self._apply(world, plan)
+        for problem in plan.problems:
+            _log.debug("waiting", reason=problem.reason, why=problem.message)
+        return plan.result
+
+    def attach(self, controller: Controller) -> None:
+        """Watch everything that concerns pools."""
+        self._controller = controller
+        caches, namespace = self._manager.caches, self._options.namespace
+        controller.watch(self._pools, self._pool_changed)
+        controller.watch(caches.of(Cluster, namespace), partial(watches.cluster_changed, self._pools))
+        controller.watch(caches.of(Machine, namespace), partial(watches.machine_changed, self._pools))
+        controller.watch(self._references.definitions, partial(watches.definition_changed, self._pools))
+        self._connections.subscribe(self._connection_changed)
+
+    async def _apply(self, world: World, plan: Plan) -> None:
+        connected = self._observer.connected(world.pool)
+        written = await apply.apply(
+            self._manager.client,
+            world.pool,
+            plan,
+            workload=connected.client if connected is not None else None,
+            wrote=self._remember,
+        )
+        for said in plan.events:
+            self._manager.events.event(written, said.type, said.reason, said.message)
+
+    def _remember(self, pool: MachinePool) -> None:
+        """Our own write: when the watch shows it, there is nothing in it that was not decided already."""
+        self._own.setdefault(pool.key, deque(maxlen=OWN_WRITES)).append(pool.metadata.resource_version)
+
+    def _pool_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
+        pool = new or old
+        if pool is None:
+            return ()
+        if old is not None and new is not None and new.metadata.resource_version in self._own.get(new.key, ()):
+            return ()
+        return (pool.key,)
+
+    def _follow_kinds(self, world: World) -> None:
+        """Watch the provider kinds that a pool refers to, once they are known."""
+        assert self._controller is not None
+        changed = partial(watches.provider_changed, self._pools)
+        for provider in (world.infra, world.bootstrap):
+            if provider is not None and not isinstance(provider, Absent):
+                self._references.watch(self._controller, provider.resource, changed)
+        if not isinstance(world.infra, Absent) and world.infra.machine_resource is not None:
+            changed = partial(watches.infra_machine_changed, self._pools)
+            self._references.watch(self._controller, world.infra.machine_resource, changed)
+
+    def _connection_changed(self, cluster: ObjectKey, connected: WorkloadCluster | None) -> None:
+        """Follow the nodes of a cluster while it is connected, and look at its pools anew when that changes."""
+        stop = self._unfollow.pop(cluster, None)
+        if stop is not None:
+            stop()
+        if connected is not None:
+            self._unfollow[cluster] = self._follow_nodes(cluster, connected)
+        self._enqueue(pool.key for pool in watches.of_cluster(self._pools, cluster))
+
+    def _follow_nodes(self, cluster: ObjectKey, connected: WorkloadCluster) -> Callable[[], None]:
+        cache = connected.nodes.cache
+        return cache.subscribe(lambda old, new: self._enqueue(watches.node_changed(self._pools, cluster, old, new)))
+
+    def _enqueue(self, keys: Iterable[ObjectKey]) -> None:
+        assert self._controller is not None
+        for key in keys:
+            self._controller.enqueue(key)
+
+
+def setup(manager: Manager, connections: Connections, options: Options) -> None:
+    """Add the controller of MachinePools to a manager; with its feature gate off there is none."""
+    if not options.machine_pool:
+        return
+    reconciler = MachinePoolReconciler(manager, connections, options)
+    reconciler.attach(manager.controller("machinepool", reconciler, concurrency=options.concurrency))
