@@ -58,15 +58,11 @@ class ListPage(msgspec.Struct):
     items: list[msgspec.Raw] = []
 
 
-class _Identity(msgspec.Struct):
-    """What the reply to a write says of the object written."""
-
-    kind: str = ""
-    metadata: objects.ObjectMeta = objects.ObjectMeta()
+class _Outcome(Object):
+    """As much of the reply to a deletion as tells what became of the object."""
 
 
 _pages = msgspec.json.Decoder(ListPage)
-_identities = msgspec.json.Decoder(_Identity)
 
 
 class Client:
@@ -223,7 +219,7 @@ class Client:
             body=codec.encode_json(_pinned(patch, resource_version)),
             content_type=content_type,
         )
-        return decode(cls, resource, await self._send(call))
+        return await self._send(cls, call)
 
     async def apply(
         self,
@@ -259,7 +255,7 @@ class Client:
             body=codec.encode_json(raw),
             content_type=APPLY_PATCH,
         )
-        return decode(Unstructured, resource, await self._send(call))
+        return await self._send(Unstructured, call)
 
     async def delete(
         self,
@@ -276,7 +272,7 @@ class Client:
         resource, _ = kind_of(kind)
         preconditions = {"uid": uid, "resourceVersion": resource_version}
         body = _delete_options(propagation, grace_period_seconds, {k: v for k, v in preconditions.items() if v})
-        await self._send(Call(verb="delete", resource=resource, namespace=namespace, name=name, body=body))
+        await self._send(_Outcome, Call(verb="delete", resource=resource, namespace=namespace, name=name, body=body))
 
     async def delete_all(
         self, kind: type[Any] | Resource, namespace: str = "", *, labels: str = "", fields: str = ""
@@ -305,7 +301,7 @@ class Client:
             subresource="eviction",
             body=codec.encode_json(eviction),
         )
-        await self._send(call)
+        await self._send(_Outcome, call)
 
     # --- scale
 
@@ -345,26 +341,27 @@ class Client:
             body=objects.encode(obj),
             content_type=PROTOCOL_JSON,
         )
-        return decode(type(obj), resource, await self._send(call))
+        return await self._send(type(obj), call)
 
-    async def _send(self, call: Call) -> bytes:
-        reply = await self.transport.call(call)
+    async def _send(self, cls: type[T], call: Call) -> T:
+        obj = decode(cls, call.resource, (await self.transport.call(call)).body)
         if self._listeners:
-            self._tell(call, reply.body)
-        return reply.body
+            self._tell(call, obj)
+        return obj
 
-    def _tell(self, call: Call, body: bytes) -> None:
-        """Tell the listeners of a write. Replies of another kind (Scale, Status) carry no version of the object."""
-        try:
-            said = _identities.decode(body)
-        except msgspec.MsgspecError:
-            said = _Identity()
-        versioned = said.kind in ("", call.resource.kind, "Scale")
+    def _tell(self, call: Call, obj: Object) -> None:
+        """Tell the listeners of a write.
+
+        A reply of another kind (Status) carries no version of the object; and one whose last finalizer went carries
+        that from before it was gone.
+        """
+        gone = obj.deleting and not obj.metadata.finalizers
+        versioned = obj.kind in (call.resource.kind, "Scale") and not gone
         write = Write(
             resource=call.resource,
             namespace=call.namespace,
-            name=call.name or said.metadata.name,
-            resource_version=said.metadata.resource_version if versioned else "",
+            name=call.name or obj.metadata.name,
+            resource_version=obj.metadata.resource_version if versioned else "",
         )
         for listener in self._listeners:
             listener(write)

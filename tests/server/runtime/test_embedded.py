@@ -182,6 +182,50 @@ async def test_a_controller_brings_many_objects_where_they_are_wanted_and_always
     await running
 
 
+class Finisher:
+    """Takes its finalizer off objects that are deleted; notes every call that found nothing left to do."""
+
+    FINALIZER = "test.example.com/finisher"
+
+    def __init__(self, world: World, caches: Caches) -> None:
+        self._client = world.client
+        self._configs = caches.of(ConfigMap)
+        self.finished: list[str] = []
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        found = self._configs.get(key)
+        if found is None:
+            return DONE
+        if found.deleting:
+            self.finished.append(key.name)
+            await self._client.patch(ConfigMap, key.name, key.namespace, patch={"metadata": {"finalizers": None}})
+        elif not found.metadata.finalizers:
+            patch = {"metadata": {"finalizers": [self.FINALIZER]}}
+            await self._client.patch(ConfigMap, key.name, key.namespace, patch=patch)
+        return DONE
+
+
+@in_a_world
+async def test_a_finalizer_is_taken_off_once_and_its_object_is_not_seen_again(world: World) -> None:
+    manager = world.manager
+    finisher = Finisher(world, manager.caches)
+    controller = manager.controller("finisher", finisher)
+    controller.watch(manager.caches.of(ConfigMap), lambda old, new: [(new or old).key])  # type: ignore[union-attr]
+    running = asyncio.create_task(manager.run())
+    await manager.started.wait()
+    for number in range(10):
+        await world.client.create(config(f"c{number}"))
+    await asyncio.sleep(1)
+    for number in range(10):
+        await world.client.delete(ConfigMap, f"c{number}", "default")
+        controller.enqueue(ObjectKey("default", f"c{number}"))
+    await asyncio.sleep(1)
+    assert sorted(finisher.finished) == [f"c{number}" for number in range(10)]
+    assert await world.client.list(ConfigMap, "default") == []
+    await manager.stop()
+    await running
+
+
 @in_a_world
 async def test_owned_objects_are_found_by_index_and_collected_with_their_owner(world: World) -> None:
     owner = await world.client.create(config("owner"))

@@ -167,6 +167,14 @@ async def test_writes_are_told_with_the_version_they_made() -> None:
     assert told == [Write(Pool.RESOURCE, "ns", "a", "7"), Write(Pool.RESOURCE, "ns", "a", "")]
 
 
+async def test_taking_the_last_finalizer_is_told_as_a_deletion() -> None:
+    gone = {**POOL, "metadata": {**POOL["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    client, told = Client(Scripted(gone)), list[Write]()
+    client.on_write(told.append)
+    await client.patch(Pool, "a", "ns", patch={"metadata": {"finalizers": None}})
+    assert told == [Write(Pool.RESOURCE, "ns", "a", "")]
+
+
 async def test_a_watch_yields_typed_changes_and_raises_what_the_server_says() -> None:
     transport = Scripted()
     status = b'{"kind":"Status","code":410,"reason":"Expired","message":"too old"}'
