@@ -29,6 +29,8 @@ OLD, NEW = "v1beta1", "v1beta2"
 _COMPONENTS = ("apiServer", "controllerManager", "scheduler")
 _MEANINGFUL_WHEN_EMPTY = frozenset({"controlPlane", "taints", "spec"})
 _ABSENT = "absent"
+"""Stands for the digest of a field that is not there."""
+_MISSING: Any = object()
 
 
 def convert(raw: Mapping[str, Any], version: str) -> Raw:
@@ -84,10 +86,10 @@ def _differences(found: JSON, wanted: JSON, path: tuple[str, ...]) -> Iterator[J
     if isinstance(found, Mapping) and isinstance(wanted, Mapping):
         for key in found.keys() | wanted.keys():
             if path or key in ("spec", "status"):
-                yield from _differences(found.get(key, _ABSENT), wanted.get(key, _ABSENT), (*path, key))
-    elif found is _ABSENT and wanted is not _ABSENT:
+                yield from _differences(found.get(key, _MISSING), wanted.get(key, _MISSING), (*path, key))
+    elif found is _MISSING and wanted is not _MISSING:
         yield [list(path), _ABSENT, wanted]
-    elif wanted is _ABSENT and found is not _ABSENT:
+    elif wanted is _MISSING and found is not _MISSING:
         yield [list(path), _digest(found)]
     elif found is not wanted and found != wanted:
         yield [list(path), _digest(found), wanted]

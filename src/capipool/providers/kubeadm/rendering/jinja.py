@@ -28,8 +28,14 @@ _INSTANCE_DATA = (
 _STATEMENTS = "raw|endraw|if|elif|else|endif|for|endfor|set|endset|do|macro|endmacro|filter|endfilter|with|endwith"
 
 _TEMPLATE = re.compile(rf"\{{\{{[-+]?\s*(?:{_INSTANCE_DATA})\b|\{{%[-+]?\s*(?:{_STATEMENTS})\b")
-_DELIMITER = re.compile(r"\{(?=[{%#])")
+_DELIMITER = re.compile(r"\{(?=[{%#]|\Z)")
+"""NB: a brace at the end counts, since it meets whatever follows the text in the document."""
 _SHELL_LENGTH = re.compile(r"(?<=\$)\{(?=#)")
+_STATEMENT_AT_END = re.compile(r"%\}(?=\n|\Z)")
+_LAST_STATEMENT = re.compile(r"%\}(?=\n*\Z)")
+_NOTHING = "{{ '' }}"
+"""An expression that yields nothing. Cloud-init's Jinja takes away the newline after a statement, and with it the YAML
+line: behind this, it stays."""
 _LITERAL = "{{ '{' }}"
 """An expression that yields one opening brace, which is enough to keep the pair apart. No character of it is escaped
 inside YAML's double quotes."""
@@ -58,10 +64,9 @@ def protect(text: str) -> str:
     Within a template, `${#` is shell all the same: as Jinja it would open a comment that never ends.
     """
     if is_template(text):
-        return yaml.Template(_SHELL_LENGTH.sub(lambda _: _LITERAL, text))
-    if text[-1:] == "{":
-        # NB: a brace at the end meets whatever follows it in the document.
-        return _DELIMITER.sub(lambda _: _LITERAL, text[:-1]) + _LITERAL
+        # Within `raw`, all but its last statement is text.
+        statement = _LAST_STATEMENT if "raw" in text else _STATEMENT_AT_END
+        return yaml.Template(statement.sub("%}" + _NOTHING, _SHELL_LENGTH.sub(lambda _: _LITERAL, text)))
     return _DELIMITER.sub(lambda _: _LITERAL, text)
 
 

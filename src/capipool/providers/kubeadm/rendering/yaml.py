@@ -60,7 +60,9 @@ def _entry(head: str, value: JSON, indent: int) -> Iterator[str]:
         yield head
         yield from _sequence(value, indent + 2)
     elif isinstance(value, str) and _wants_block(value):
-        yield f"{head} |{_chomping(value)}"
+        # A template's first line may vanish when it is evaluated, so the indentation is said, not left to be guessed.
+        indicator = "2" if isinstance(value, Template) else ""
+        yield f"{head} |{indicator}{_chomping(value)}"
         yield from _block(value, indent + 2)
     else:
         yield f"{head} {_inline(value)}"
