@@ -88,4 +88,6 @@ def _apply(context: Context, target: Target, call: Call, wanted: WriteOptions) -
     entry = target.collection.latest(target.namespace, target.name)
     if entry is None and not call.subresource:
         return writing.place(context, target, make(None), wanted)
-    return writing.change(context, target, writing.existing(target), make, wanted, subresource=call.subresource)
+    return writing.change(
+        context, target, writing.existing(target), make, wanted, subresource=call.subresource, applies=True
+    )

@@ -143,10 +143,12 @@ def change(
     *,
     subresource: str = "",
     replaces: bool = False,
+    applies: bool = False,
 ) -> Outcome:
     """Update an object: `make` gives the new one from the old, both in the request's version.
 
     `replaces`: whether the new one was made without the old, so that it must say which state it means to replace.
+    `applies`: whether `make` settled who owns what, which is then written even where nothing else changes.
     """
     served = target.served
     stored = entry.decode()
@@ -163,9 +165,15 @@ def change(
     new = context.conversion.to_storage(served, metadata.kept(new, shown))
     new = _merged(served.storage, new, old, subresource)
     new, more = _admit(context, target, new, old, options, subresource)
+    if applies:
+        new = metadata.stamped(new, managedFields=made["metadata"].get("managedFields"))
     if entry.deleting:
         _refuse_new_finalizers(served, target.name, new, old)
-    return _store_change(context, target, entry, new, old, options, subresource, warnings + more)
+    if _same(new, old) and not (applies and _owners_differ(new, old)):
+        return Outcome(entry, context.store.barrier(target.collection, entry), warnings + more)
+    if not applies:
+        new = _tracked(context, target, new, old, options, subresource)
+    return _store_change(context, target, entry, new, old, options)._replace(warnings=warnings + more)
 
 
 def _store_change(
@@ -175,20 +183,13 @@ def _store_change(
     new: Raw,
     old: Raw,
     options: WriteOptions,
-    subresource: str,
-    warnings: tuple[str, ...],
 ) -> Outcome:
     definition = target.served.storage
-    if _same(new, old):
-        return Outcome(entry, context.store.barrier(target.collection, entry), warnings)
     if counts_generations(definition) and metadata.spec_changed(new, old, has_status=definition.has_status):
         new = metadata.stamped(new, generation=old["metadata"].get("generation", 0) + 1)
-    new = _tracked(context, target, new, old, options, subresource)
     if entry.deleting and not holds(new):
-        outcome = erase(context, target, entry, new, dry_run=options.dry_run)
-    else:
-        outcome = write(context, target, new, entry, dry_run=options.dry_run)
-    return outcome._replace(warnings=warnings)
+        return erase(context, target, entry, new, dry_run=options.dry_run)
+    return write(context, target, new, entry, dry_run=options.dry_run)
 
 
 def _check_preconditions(served: Served, entry: Entry, new: Raw, *, replaces: bool) -> None:
@@ -239,14 +240,13 @@ def _same(new: Raw, old: Raw) -> bool:
     return new == old and merge.diff(old, new) is None
 
 
+def _owners_differ(new: Raw, old: Raw) -> bool:
+    return bool(new["metadata"].get("managedFields") != old["metadata"].get("managedFields"))
+
+
 def _tracked(context: Context, target: Target, new: Raw, old: Raw, options: WriteOptions, subresource: str) -> Raw:
-    if not owners.is_tracked(old) or new["metadata"].get("managedFields") not in (
-        None,
-        [],
-        [{}],
-        old["metadata"].get("managedFields"),
-    ):
-        return new  # nobody applied it, or this is an apply, which has settled ownership already
+    if not owners.is_tracked(old):
+        return new  # nobody ever applied it
     definition = target.served.storage
     return owners.track(
         old,
