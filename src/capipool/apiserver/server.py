@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from capipool.apiserver import settings as settings_
+from capipool.apiserver.builtin.definition import Definition
 from capipool.apiserver.context import Context, Target
+from capipool.apiserver.documents import Documents
 from capipool.apiserver.lifecycle.crds import CRDLifecycle
 from capipool.apiserver.lifecycle.gc import GarbageCollector
 from capipool.apiserver.lifecycle.namespaces import NamespaceLifecycle
@@ -24,6 +27,9 @@ from capipool.machinery.calls import ADMIN, Call, Reply, User, WatchEvent
 from capipool.machinery.clock import Clock
 from capipool.machinery.errors import MethodNotAllowed, NotFound
 from capipool.machinery.resource import Resource
+
+if TYPE_CHECKING:
+    from capipool.apiserver.discovery.catalog import Document
 
 Verb = Callable[[Context, Target, Call], Awaitable[Reply]]
 
@@ -57,7 +63,10 @@ class Server:
         self._crds = CRDLifecycle(self.context)
         self._namespaces = NamespaceLifecycle(self.context)
         self._gc = GarbageCollector(self.context)
+        self._documents = Documents()
         self._spaces: set[str] = set()
+        self.ready = False
+        """Whether calls are answered: between `start` and `stop`."""
 
     # -- composition
 
@@ -76,12 +85,14 @@ class Server:
         for lifecycle in (self._crds, self._namespaces, self._gc):
             lifecycle.start()
         await self.ensure_space(MANAGEMENT)
+        self.ready = True
 
     async def stop(self) -> None:
         """End watches, finish writes, close the journal. Everything acknowledged is durable. Idempotent."""
         if self.context.stopping:
             return
         self.context.stopping = True
+        self.ready = False
         for space in self._spaces:
             for collection in self.context.store.collections(space):
                 collection.wake()
@@ -117,13 +128,28 @@ class Server:
                 store.delete(collection, writing.at_next_revision(self.context, entry.decode(), entry))
         await store.flush()
         store.drop_space(space)
+        self._documents.forget(self.context.registry(space))
         self.context.drop_registry(space)
+
+    # -- what is served
 
     def registry(self, space: str) -> Registry:
         """What a space serves. Raises NotFound where there is no such space."""
         if space not in self._spaces:
             raise NotFound(f"there is no workload cluster {space!r} here")
         return self.context.registry(space)
+
+    def definition(self, space: str, group: str, version: str, plural: str) -> Definition:
+        """What is known of a resource. Raises NotFound where it is not served."""
+        return self.registry(space).find(group, version, plural).definition
+
+    def negotiated(self, space: str, path: str, accept: str) -> Document:
+        """Version, discovery or OpenAPI in the form a client accepts. Raises NotFound."""
+        return self._documents.answer(self.registry(space), path, accept)
+
+    def document(self, space: str, path: str) -> bytes:
+        """The same as JSON. Raises NotFound."""
+        return self.negotiated(space, path.partition("?")[0], "application/json").body
 
     # -- calls
 
@@ -142,6 +168,8 @@ class Server:
     def _target(self, space: str, user: User, call: Call) -> Target:
         self.registry(space)
         target = self.context.target(space, user, call.resource, call.namespace, call.name)
+        if call.verb not in target.served.definition.verbs and not call.subresource:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
         if call.subresource and call.subresource not in target.served.definition.subresources:
             raise NotFound("the server could not find the requested resource")
         return target

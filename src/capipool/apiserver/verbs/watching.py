@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from capipool.apiserver import options
@@ -55,20 +55,33 @@ def _read(context: Context, call: Call) -> _Wish:
     )
 
 
-async def watch(context: Context, target: Target, call: Call) -> AsyncIterator[Sequence[WatchEvent]]:
-    """Follow a collection. Raises Expired where the revision is too old; ends at its timeout, or with the server."""
+def watch(context: Context, target: Target, call: Call) -> AsyncIterator[Sequence[WatchEvent]]:
+    """Follow a collection from now on. Raises Expired where the revision is too old, BadRequest, at once.
+
+    The iterator ends at the watch's timeout, or with the server.
+    """
     wish = _read(context, call)
     selection = reading.selection(target, call)
     collection = target.collection
     reading.refuse_the_future(context, wish.revision)
-    if wish.initial:
-        position = collection.last
-        for batch in _initial(context, target, selection, wish):
-            yield batch
-    elif wish.revision:
-        position = collection.after(wish.revision)
-    else:
-        position = collection.last
+    position = collection.after(wish.revision) if wish.revision and not wish.initial else collection.last
+    # What there is, and where what follows begins, are taken together, before anything else can happen.
+    there = _initial(context, target, selection, wish) if wish.initial else []
+    return _follow(context, target, selection, wish, there, position)
+
+
+async def _follow(
+    context: Context,
+    target: Target,
+    selection: Selection,
+    wish: _Wish,
+    there: list[list[WatchEvent]],
+    position: Change,
+) -> AsyncIterator[Sequence[WatchEvent]]:
+    collection = target.collection
+    for batch in there:
+        yield batch
+    del there
     loop = asyncio.get_running_loop()
     end = loop.time() + wish.timeout_seconds
     interval = context.settings.bookmark_interval.total_seconds()
@@ -119,14 +132,16 @@ def _next(position: Change) -> tuple[list[Change], Change]:
     return changes, position
 
 
-def _initial(context: Context, target: Target, selection: Selection, wish: _Wish) -> Iterator[list[WatchEvent]]:
+def _initial(context: Context, target: Target, selection: Selection, wish: _Wish) -> list[list[WatchEvent]]:
     view, served = context.conversion.view, target.served
-    entries = [e for e in target.collection.entries(selection.namespace) if selection.matches(e)]
-    mark = [_bookmark(context, target, initial_end=True)] if wish.initial_end else []
-    for start in range(0, len(entries), _BATCH):
-        yield [WatchEvent("ADDED", view(served, entry)) for entry in entries[start : start + _BATCH]]
-    if mark:
-        yield mark
+    events = [
+        WatchEvent("ADDED", view(served, entry))
+        for entry in target.collection.entries(selection.namespace)
+        if selection.matches(entry)
+    ]
+    if wish.initial_end:
+        events.append(_bookmark(context, target, initial_end=True))
+    return [events[start : start + _BATCH] for start in range(0, len(events), _BATCH)]
 
 
 def _event(context: Context, target: Target, selection: Selection, change: Change) -> WatchEvent | None:
