@@ -1,0 +1,65 @@
+"""What a provider author imports: the interface to implement, the errors to raise, and `setup` to run it.
+
+`docs/provider-sdk.md` is the way in. What is not named here promises nothing.
+"""
+
+from capipool.sdk.engine import DeletePolicy, InstanceState, RolloutMode, Strategy
+from capipool.sdk.errors import (
+    CloudUnavailable,
+    GroupChanged,
+    InstanceGroupNotFound,
+    InsufficientCapacity,
+    InvalidConfiguration,
+    NotOwned,
+    OperationInProgress,
+    PermissionDenied,
+    ProviderError,
+    QuotaExceeded,
+    Throttled,
+)
+from capipool.sdk.provider import (
+    BootstrapData,
+    Group,
+    HoldsTerminations,
+    Instance,
+    Intervals,
+    Launch,
+    Pool,
+    PoolProvider,
+    ProtectsInstances,
+    PushesChanges,
+    RollsNatively,
+)
+from capipool.sdk.report import Report
+from capipool.sdk.setup import setup
+
+__all__ = [
+    "BootstrapData",
+    "CloudUnavailable",
+    "DeletePolicy",
+    "Group",
+    "GroupChanged",
+    "HoldsTerminations",
+    "Instance",
+    "InstanceGroupNotFound",
+    "InstanceState",
+    "InsufficientCapacity",
+    "Intervals",
+    "InvalidConfiguration",
+    "Launch",
+    "NotOwned",
+    "OperationInProgress",
+    "PermissionDenied",
+    "Pool",
+    "PoolProvider",
+    "ProtectsInstances",
+    "ProviderError",
+    "PushesChanges",
+    "QuotaExceeded",
+    "Report",
+    "RolloutMode",
+    "RollsNatively",
+    "Strategy",
+    "Throttled",
+    "setup",
+]

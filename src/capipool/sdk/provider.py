@@ -253,7 +253,9 @@ class ProtectsInstances(Protocol):
     """A cloud that can be told to spare instances when it must choose."""
 
     async def protect(self, pool: Pool[Any], ids: Collection[str], *, protected: bool) -> None:
-        """Protect instances from scale-in, or no longer. Called around a lowering of the desired number, so that an
-        instance launched meanwhile costs no other its life. Idempotence: absolute. Raises as `terminate` does.
+        """Protect instances from scale-in, or no longer.
+
+        Called before the desired number is lowered, so that an instance launched meanwhile costs no other its life.
+        Idempotence: absolute. Raises as `terminate` does.
         """
         ...

@@ -15,6 +15,7 @@ from capipool.api.constants import ConditionType, Reason
 from capipool.machinery import conditions
 from capipool.machinery.conditions import Condition, ConditionStatus
 from capipool.machinery.objects import Raw
+from capipool.sdk.engine.picture import InstanceState
 from capipool.sdk.engine.plan import Wait
 from capipool.sdk.provider import Group, Instance
 
@@ -68,13 +69,13 @@ class Report:
     def v1beta2(self) -> Raw:
         """The status by the contract of v1beta2, with `ready` beside it for readers of the older one."""
         status: Raw = {
-            "conditions": msgspec.to_builtins(self.conditions()),
+            "conditions": [msgspec.to_builtins(condition) for condition in self.conditions()],
             "initialization": {"provisioned": True} if self.provisioned else None,
             "observedGeneration": self.generation,
             "ready": self.provisioned,
         }
         if self.group is not None:
-            status["replicas"] = sum(i.state != "Terminating" for i in self.group.instances)
+            status["replicas"] = sum(i.state is not InstanceState.TERMINATING for i in self.group.instances)
             status["instances"] = [self.instance(i) for i in self.group.instances] or None
         return status
 
@@ -99,7 +100,7 @@ class Report:
         return self._condition(ConditionType.READY, "False", self.waits[0].reason, said)
 
     def _provisioned(self) -> Condition | None:
-        if self.paused:
+        if self.paused or (self.group is None and self.was_provisioned):
             return None
         if self.group is not None:
             return self._condition(PROVISIONED, "True", Reason.PROVISIONED, "")

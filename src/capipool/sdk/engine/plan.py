@@ -14,6 +14,10 @@ class Cause(enum.StrEnum):
     REMEDIATION = "Remediation"
     SCALE_DOWN = "ScaleDown"
     OUTDATED = "Outdated"
+    INTERRUPTED = "Interrupted"
+    """The cloud takes it back."""
+    DELETION = "Deletion"
+    """The whole pool goes."""
 
 
 @dataclass(frozen=True, slots=True)

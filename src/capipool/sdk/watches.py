@@ -1,0 +1,145 @@
+"""Which change makes which pool be looked at again. A heartbeat, or a write of one's own status, makes none."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from capipool.api.builtin import Node
+from capipool.api.constants import Annotation
+from capipool.api.core import Cluster, MachinePool
+from capipool.machinery.objects import Object
+from capipool.machinery.resource import GroupKind, ObjectKey
+from capipool.runtime.controller import Controller
+from capipool.sdk import removal
+from capipool.sdk.inputs import SecretMeta
+from capipool.sdk.provider import PoolProvider, PushesChanges
+from capipool.sdk.reconciler import PoolReconciler
+from capipool.workload import nodes
+from capipool.workload.connections import Connections, WorkloadCluster
+
+ObjectT = TypeVar("ObjectT", bound=Object)
+
+COALESCE = dt.timedelta(milliseconds=50)
+"""Nodes and instances change in bursts; a pool is looked at once for all that happens in this time."""
+_CLUSTER_NAME = "spec.clusterName"
+_DATA_SECRET = "spec.template.spec.bootstrap.dataSecretName"
+
+
+class Watches(Generic[ObjectT]):
+    """Maps changes to keys for one provider's reconciler."""
+
+    def __init__(
+        self, provider: PoolProvider[ObjectT], reconciler: PoolReconciler[ObjectT], connections: Connections
+    ) -> None:
+        self._provider = provider
+        self._reconciler = reconciler
+        self._inputs = reconciler.inputs
+        self._connections = connections
+        self._kind: GroupKind = provider.kind.RESOURCE.group_kind
+        self._nodes: dict[ObjectKey, tuple[Any, Callable[[], None]]] = {}
+
+    def add_to(self, controller: Controller) -> None:
+        """Have the controller watch everything that matters."""
+        pools = self._inputs.machine_pools
+        pools.add_index(_CLUSTER_NAME, lambda p: [f"{p.metadata.namespace}/{p.spec.cluster_name}"])
+        pools.add_index(_DATA_SECRET, _data_secret)
+        controller.watch(self._reconciler.objects, self._object_changed)
+        controller.watch(pools, self._machine_pool_changed)
+        controller.watch(self._inputs.clusters, self._cluster_changed)
+        controller.watch(self._inputs.secrets, self._secret_changed)
+        self._connections.subscribe(lambda key, workload: self._connected(controller, key, workload))
+        if isinstance(self._provider, PushesChanges):
+            self._provider.subscribe(lambda key: controller.enqueue(key, COALESCE))
+
+    def _object_changed(self, old: ObjectT | None, new: ObjectT | None) -> Iterable[ObjectKey]:
+        if new is None:
+            return [old.key] if old is not None else ()
+        return () if old is not None and _intent(old) == _intent(new) else [new.key]
+
+    def _machine_pool_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
+        if old is not None and new is not None and _wanted(old) == _wanted(new):
+            return ()
+        pool = new or old
+        return [key] if pool is not None and (key := self._object_of(pool)) is not None else ()
+
+    def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+        if old is not None and new is not None and _cluster_facts(old) == _cluster_facts(new):
+            return ()
+        cluster = new or old
+        return self._of_cluster(cluster.key) if cluster is not None else ()
+
+    def _secret_changed(self, old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
+        secret = new or old
+        if secret is None:
+            return ()
+        those = self._inputs.machine_pools.by(_DATA_SECRET, str(secret.key))
+        return [key for pool in those if (key := self._object_of(pool)) is not None]
+
+    def _of_cluster(self, cluster: ObjectKey) -> list[ObjectKey]:
+        those = self._inputs.machine_pools.by(_CLUSTER_NAME, str(cluster))
+        return [key for pool in those if (key := self._object_of(pool)) is not None]
+
+    def _object_of(self, pool: MachinePool) -> ObjectKey | None:
+        """The provider's object of a MachinePool, if it is of this provider."""
+        reference = pool.spec.template.spec.infrastructure_ref
+        return ObjectKey(pool.metadata.namespace, reference.name) if reference.group_kind == self._kind else None
+
+    def _connected(self, controller: Controller, cluster: ObjectKey, workload: WorkloadCluster | None) -> None:
+        """A workload cluster came or went: follow its nodes, and look at its pools."""
+        for key in self._of_cluster(cluster):
+            controller.enqueue(key, COALESCE)
+        followed, unfollow = self._nodes.get(cluster, (None, None))
+        if workload is None or workload.caches is followed:
+            return
+        if unfollow is not None:
+            unfollow()
+
+        def changed(old: Node | None, new: Node | None) -> None:
+            if nodes.state_changed(old, new) or _marks(old) != _marks(new):
+                for node in (old, new):
+                    if node is not None:
+                        self._node_changed(controller, cluster, node)
+
+        self._nodes[cluster] = (workload.caches, workload.nodes.cache.subscribe(changed))
+
+    def _node_changed(self, controller: Controller, cluster: ObjectKey, node: Node) -> None:
+        key = self._reconciler.pools_of_instances.get((cluster, node.spec.provider_id))
+        if key is not None:
+            controller.enqueue(key, COALESCE)
+
+
+_MARKS = (removal.REMOVING, Annotation.DELETE_MACHINE, Annotation.REMEDIATE_MACHINE)
+
+
+def _marks(node: Node | None) -> tuple[str | None, ...]:
+    return tuple(node.metadata.annotations.get(mark) for mark in _MARKS) if node is not None else ()
+
+
+def _intent(obj: Object) -> tuple[object, ...]:
+    """What somebody else wants of an object: not its status, its finalizers, or the list that is written here."""
+    meta = obj.metadata
+    spec: Any = obj.spec  # type: ignore[attr-defined]
+    wanted = msgspec.structs.replace(spec, provider_id_list=())
+    owners = tuple(owner.uid for owner in meta.owner_references)
+    return (meta.uid, wanted, meta.labels, meta.annotations, meta.deletion_timestamp, owners)
+
+
+def _wanted(pool: MachinePool) -> tuple[object, ...]:
+    """What a MachinePool wants of its provider; the list of IDs is copied there by its controller."""
+    meta = pool.metadata
+    spec = msgspec.structs.replace(pool.spec, provider_id_list=())
+    return (meta.uid, spec, meta.annotations, meta.deletion_timestamp)
+
+
+def _cluster_facts(cluster: Cluster) -> tuple[object, ...]:
+    ready = cluster.status.initialization.infrastructure_provisioned
+    return (cluster.metadata.uid, cluster.spec.paused, ready, cluster.deleting, cluster.metadata.labels)
+
+
+def _data_secret(pool: MachinePool) -> Iterable[str]:
+    name = pool.spec.template.spec.bootstrap.data_secret_name
+    return [f"{pool.metadata.namespace}/{name}"] if name else ()
