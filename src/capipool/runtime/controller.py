@@ -32,7 +32,7 @@ class Controller:
     """Runs one reconciler over the keys that its watches yield, each key in one worker at a time.
 
     `concurrency` is how many keys are worked on at once. Keys are collected from the start, and worked on once the
-    manager has seen the caches synced.
+    manager has seen the caches synced. Without an `rng` of its own it shares its manager's.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class Controller:
         self.name = name
         self._reconciler = reconciler
         self._concurrency = concurrency
-        self._rng = rng or random.Random()
+        self._own_rng = rng is not None
+        self._rng = rng or random.Random(name)
         self._own_writes_limit = own_writes_limit.total_seconds()
         self._queue: WorkQueue[ObjectKey] = WorkQueue(rng=self._rng, backoff=backoff, name=name)
         self._caches: list[Cache[Any]] = []
@@ -79,6 +80,11 @@ class Controller:
             self._queue.add(key)
         else:
             self._queue.add_after(key, after.total_seconds())
+
+    def share(self, rng: random.Random) -> None:
+        """Take the manager's randomness, unless this controller was given its own."""
+        if not self._own_rng:
+            self._rng = self._queue.rng = rng
 
     @property
     def idle(self) -> bool:

@@ -68,13 +68,14 @@ class Manager:
 
     def add(self, controller: Controller) -> None:
         """Run a controller; at once where the manager runs already."""
+        controller.share(self.rng)
         self._controllers.append(controller)
         if self._leading:
             self._spawn(self._start_controller(controller), f"start {controller.name}")
 
     def controller(self, name: str, reconciler: Reconciler, *, concurrency: int = 10) -> Controller:
-        """Make a controller that shares this manager's randomness, and add it."""
-        controller = Controller(name, reconciler, concurrency=concurrency, rng=self.rng)
+        """Make a controller and add it."""
+        controller = Controller(name, reconciler, concurrency=concurrency)
         self.add(controller)
         return controller
 

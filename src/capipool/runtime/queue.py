@@ -47,7 +47,7 @@ class WorkQueue(Generic[K]):
 
     def __init__(self, *, rng: random.Random, backoff: Backoff | None = None, name: str = "") -> None:
         self.name = name
-        self._rng = rng
+        self.rng = rng
         self._backoff = backoff or Backoff()
         self._ready: deque[K] = deque()
         self._added: dict[K, float] = {}
@@ -111,7 +111,7 @@ class WorkQueue(Generic[K]):
     def retry(self, key: K, at_least: float = 0.0) -> float:
         """Make a key that failed ready after its backoff, which grows each time. Returns the delay in seconds."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = max(self._backoff.delay(failures, self._rng), at_least)
+        delay = max(self._backoff.delay(failures, self.rng), at_least)
         self.add_after(key, delay)
         return delay
 
