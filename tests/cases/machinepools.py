@@ -10,8 +10,8 @@ from capipool.api.builtin import Node
 from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachinePool
 from capipool.api.v1beta2.machine import NodeInfo
 from capipool.core.machinepool import facts
-from capipool.core.machinepool.world import Absent, BootstrapObject, InfraObject, Nodes, Plan, World
-from capipool.core.references import Served
+from capipool.core.machinepool.world import BootstrapObject, InfraObject, Nodes, Plan, World
+from capipool.core.references import Absent, Served
 from capipool.machinery import objects
 from capipool.machinery.clock import format_time
 from capipool.machinery.objects import Raw, Unstructured

@@ -4,7 +4,8 @@ from typing import Any
 
 from capipool.core.machinepool import status
 from capipool.core.machinepool.decide import decide
-from capipool.core.machinepool.world import ObjectPatch, Plan
+from capipool.core.machinepool.world import Plan
+from capipool.core.writes import ObjectPatch
 from capipool.machinery import objects
 from tests.cases import expect, machinepools
 from tests.cases.registry import Case, operation

@@ -63,10 +63,9 @@ def operation(*names: str) -> Callable[[Operation], Operation]:
 
 
 def find(case: Case) -> Operation | None:
-    """The operation of a case: that of its own file, or the only one of that name in any other."""
-    own = _load(case.file).get(case.when)
-    if own is not None:
-        return own
+    """The operation of a case: that of its own file; for a file without any, the only one of that name elsewhere."""
+    if own := _load(case.file):
+        return own.get(case.when)
     for path in sorted(Path(__file__).parent.glob("ops_*.py")):
         _load(path.stem.removeprefix("ops_"))
     found = {f for operations in _operations.values() if (f := operations.get(case.when)) is not None}

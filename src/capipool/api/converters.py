@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from capipool.api.conversion import cluster, lossless, machinepool
+from capipool.api.conversion import (
+    cluster,
+    lossless,
+    machine,
+    machinedeployment,
+    machinedrainrule,
+    machinehealthcheck,
+    machinepool,
+    machineset,
+)
 from capipool.api.conversion.references import Versions
 from capipool.machinery.admission import Converter
 
 _KINDS: tuple[tuple[str, lossless.Up, lossless.Down], ...] = (
     ("Cluster", cluster.up, cluster.down),
+    ("Machine", machine.up, machine.down),
+    ("MachineDeployment", machinedeployment.up, machinedeployment.down),
+    ("MachineDrainRule", machinedrainrule.up, machinedrainrule.down),
+    ("MachineHealthCheck", machinehealthcheck.up, machinehealthcheck.down),
     ("MachinePool", machinepool.up, machinepool.down),
+    ("MachineSet", machineset.up, machineset.down),
 )
 
 

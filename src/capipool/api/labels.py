@@ -71,5 +71,5 @@ def is_machine_pool_owned(metadata: ObjectMeta) -> bool:
 def add_annotations(current: Mapping[str, str] | None, wanted: Mapping[str, str]) -> tuple[dict[str, str], bool]:
     """Lay annotations over those that are there; the second says whether that changes anything."""
     before = dict(current or {})
-    after = before | wanted
+    after = {**before, **wanted}
     return after, after != before

@@ -60,3 +60,25 @@ def _bootstrap_down(bootstrap: Mapping[str, Any], context: Context) -> Raw:
     old = dict(bootstrap)
     fields.change(old, "configRef", lambda ref: references.down(ref, context))
     return old
+
+
+def replicas_up(spec: Mapping[str, Any]) -> Raw:
+    """What sets and deployments have in common: the template with its seconds, and how machines are named."""
+    new = dict(spec)
+    min_ready_seconds = new.pop("minReadySeconds", None)
+    if "template" in new or min_ready_seconds is not None:
+        new["template"] = template_up(fields.part(new, "template"), min_ready_seconds)
+    fields.move(new, "machineNamingStrategy", new, "machineNaming")
+    fields.drop_empty(new, ("machineNaming",))
+    return new
+
+
+def replicas_down(spec: Mapping[str, Any], context: Context) -> Raw:
+    """The other way."""
+    old = dict(spec)
+    if "template" in old:
+        old["template"], min_ready_seconds = template_down(fields.part(old, "template"), context)
+        if min_ready_seconds is not None:
+            old["minReadySeconds"] = min_ready_seconds
+    fields.move(old, "machineNaming", old, "machineNamingStrategy")
+    return old
