@@ -11,6 +11,7 @@ from functools import cached_property
 
 from capipool.apiserver.builtin import crds, table
 from capipool.apiserver.builtin.definition import Definition
+from capipool.apiserver.verbs import reviews
 from capipool.machinery.errors import NotFound
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import GroupResource, Resource
@@ -47,7 +48,7 @@ _Key = tuple[str, str, str]
 
 
 def _builtin() -> dict[_Key, Served]:
-    by_key = {_key(d.resource): d for d in table.RESOURCES}
+    by_key = {_key(d.resource): d for d in (*table.RESOURCES, *reviews.DEFINITIONS)}
     return {key: Served(d, by_key[_key(d.alias.storage)] if d.alias is not None else d) for key, d in by_key.items()}
 
 

@@ -13,6 +13,7 @@ from capipool.apiserver import settings as settings_
 from capipool.apiserver.builtin.definition import Definition
 from capipool.apiserver.context import Context, Target
 from capipool.apiserver.documents import Documents
+from capipool.apiserver.lifecycle.budgets import BudgetLifecycle
 from capipool.apiserver.lifecycle.crds import CRDLifecycle
 from capipool.apiserver.lifecycle.gc import GarbageCollector
 from capipool.apiserver.lifecycle.namespaces import NamespaceLifecycle
@@ -21,7 +22,18 @@ from capipool.apiserver.registry import Registry
 from capipool.apiserver.settings import Settings
 from capipool.apiserver.store.journal import Journal
 from capipool.apiserver.store.store import Store
-from capipool.apiserver.verbs import create, delete, reading, update, watching, writing
+from capipool.apiserver.verbs import (
+    create,
+    delete,
+    namespaces,
+    pods,
+    reading,
+    reviews,
+    scale,
+    update,
+    watching,
+    writing,
+)
 from capipool.machinery.admission import Converter, Rules
 from capipool.machinery.calls import ADMIN, Call, Reply, User, WatchEvent
 from capipool.machinery.clock import Clock
@@ -44,6 +56,12 @@ _VERBS: Mapping[tuple[str, str], Verb] = {
     ("get", "status"): reading.get,
     ("update", "status"): update.update,
     ("patch", "status"): update.patch,
+    ("get", "scale"): scale.get,
+    ("update", "scale"): scale.write,
+    ("patch", "scale"): scale.write,
+    ("create", "eviction"): pods.evict,
+    ("create", "binding"): pods.bind,
+    ("update", "finalize"): namespaces.finalize,
 }
 
 MANAGEMENT = ""
@@ -63,8 +81,11 @@ class Server:
         self._crds = CRDLifecycle(self.context)
         self._namespaces = NamespaceLifecycle(self.context)
         self._gc = GarbageCollector(self.context)
+        self._budgets = BudgetLifecycle(self.context)
         self._documents = Documents()
         self._spaces: set[str] = set()
+        self.find_token: reviews.FindToken = lambda token: None
+        """Whom a bearer token names, for TokenReviews; whoever authenticates sets it."""
         self.ready = False
         """Whether calls are answered: between `start` and `stop`."""
 
@@ -82,7 +103,7 @@ class Server:
         """Load the journal and begin to serve. Raises OSError where the journal cannot be opened."""
         self.context.store.open()
         self._spaces.update(self.context.store.spaces())
-        for lifecycle in (self._crds, self._namespaces, self._gc):
+        for lifecycle in (self._crds, self._namespaces, self._gc, self._budgets):
             lifecycle.start()
         await self.ensure_space(MANAGEMENT)
         self.ready = True
@@ -96,7 +117,7 @@ class Server:
         for space in self._spaces:
             for collection in self.context.store.collections(space):
                 collection.wake()
-        for lifecycle in (self._gc, self._namespaces, self._crds):
+        for lifecycle in (self._budgets, self._gc, self._namespaces, self._crds):
             await lifecycle.stop()
         await self.context.store.close()
 
@@ -157,6 +178,8 @@ class Server:
         """Do what a call asks for. Raises ApiError."""
         verb = _VERBS.get((call.verb, call.subresource))
         target = self._target(space, user, call)
+        if (call.resource.group, call.resource.plural) in reviews.PLURALS:
+            return reviews.answer(target.served.definition, user, call, self.find_token)
         if verb is None:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         return await verb(self.context, target, call)

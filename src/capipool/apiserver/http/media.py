@@ -6,6 +6,7 @@ import datetime as dt
 from functools import lru_cache
 from typing import Any, Literal
 
+from capipool.apiserver.builtin import protobuf
 from capipool.apiserver.builtin.definition import Definition
 from capipool.apiserver.printing import tables
 from capipool.machinery import codec
@@ -15,6 +16,7 @@ from capipool.machinery.objects import Raw
 
 Form = Literal["json", "yaml", "table", "partial"]
 
+_BODIES = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 _GROUP = "meta.k8s.io"
 _INCLUDES: dict[str, tables.Include] = {"": "Metadata", "None": "None", "Metadata": "Metadata", "Object": "Object"}
 
@@ -44,11 +46,10 @@ def accepted(accept: bytes) -> Form:
 def check_content_type(content_type: str, *, patch: bool) -> str:
     """The content type of a body, without parameters. Raises UnsupportedMediaType."""
     media = content_type.partition(";")[0].strip() or "application/json"
-    if patch or media in ("application/json", "application/yaml"):
+    if patch or media in _BODIES:
         return media
     raise UnsupportedMediaType(
-        "the body of the request was in an unknown format - accepted media types include: "
-        "application/json, application/yaml"
+        f"the body of the request was in an unknown format - accepted media types include: {', '.join(_BODIES)}"
     )
 
 

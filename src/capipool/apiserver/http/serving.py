@@ -74,6 +74,7 @@ async def serve(
     `tls` None serves in the clear: only for tests on loopback, where bearer tokens are the only credentials.
     """
     connections: set[Connection] = set()
+    server.find_token = authenticator.by_token
     application = Application(server, authenticator)
     limit = server.context.settings.max_body_bytes
     listening = await asyncio.get_running_loop().create_server(
