@@ -1,6 +1,7 @@
 """Every behaviour case holds, or is named with its reason in tests/cases/differences.yaml."""
 
 import pytest
+
 from tests.cases import registry
 from tests.shared import SHARED
 
