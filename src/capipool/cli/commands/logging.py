@@ -17,4 +17,4 @@ def configure(level: str, format_: str) -> None:
     if format_ not in ("auto", "text", "json"):
         console.usage(f"--log-format is {format_!r}; it must be auto, text or json")
     as_json = format_ == "json" or (format_ == "auto" and not sys.stderr.isatty())
-    logs.configure(next(name for name in levels if name == level), json=as_json, stream=sys.stderr)
+    logs.configure(level=next(name for name in levels if name == level), json=as_json, stream=sys.stderr)
