@@ -54,7 +54,7 @@ class _ListMeta(msgspec.Struct, rename="camel"):
 class ListPage(msgspec.Struct):
     """One page of a list, its items not decoded yet."""
 
-    metadata: _ListMeta
+    metadata: _ListMeta = msgspec.field(default_factory=_ListMeta)
     items: list[msgspec.Raw] = []
 
 
@@ -280,9 +280,10 @@ class Client:
         """Ask for deletion of every object of a kind that matches, in one call."""
         resource, _ = kind_of(kind)
         query = _selecting(labels, fields)
-        await self.transport.call(
-            Call(verb="deletecollection", resource=resource, namespace=namespace, query=query, body=b"{}")
-        )
+        call = Call(verb="deletecollection", resource=resource, namespace=namespace, query=query, body=b"{}")
+        reply = await self.transport.call(call)
+        if self._listeners:
+            self._tell_all(resource, reply.body)
 
     async def evict(self, name: str, namespace: str, *, grace_period_seconds: int | None = None) -> None:
         """Evict a pod. Raises TooManyRequests while a disruption budget forbids it, NotFound when it is gone."""
@@ -365,6 +366,15 @@ class Client:
         )
         for listener in self._listeners:
             listener(write)
+
+    def _tell_all(self, resource: Resource, deleted: bytes) -> None:
+        """Tell of each object deleted together; those that were being deleted already do not change by it."""
+        for item in _pages.decode(deleted).items:
+            meta = decode(_Outcome, resource, bytes(item)).metadata
+            if meta.deletion_timestamp is None:
+                write = Write(resource, meta.namespace, meta.name, "")
+                for listener in self._listeners:
+                    listener(write)
 
 
 def kind_of(kind: type[T] | Resource) -> tuple[Resource, type[T]]:

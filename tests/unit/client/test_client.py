@@ -167,6 +167,14 @@ async def test_writes_are_told_with_the_version_they_made() -> None:
     assert told == [Write(Pool.RESOURCE, "ns", "a", "7"), Write(Pool.RESOURCE, "ns", "a", "")]
 
 
+async def test_each_object_deleted_together_is_told_of() -> None:
+    leaving = {**POOL, "metadata": {**POOL["metadata"], "name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    client, told = Client(Scripted({"metadata": {}, "items": [POOL, leaving]})), list[Write]()
+    client.on_write(told.append)
+    await client.delete_all(Pool, "ns")
+    assert told == [Write(Pool.RESOURCE, "ns", "a", "")]
+
+
 async def test_taking_the_last_finalizer_is_told_as_a_deletion() -> None:
     gone = {**POOL, "metadata": {**POOL["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
     client, told = Client(Scripted(gone)), list[Write]()

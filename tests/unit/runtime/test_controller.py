@@ -248,6 +248,16 @@ async def test_a_watch_added_while_running_brings_what_is_there(world: World) ->
 
 
 @in_a_world
+async def test_a_controller_added_while_the_manager_runs_works_too(world: World) -> None:
+    await world.start()
+    late = Recorder()
+    controller = world.manager.controller("late", late)
+    controller.enqueue(KEY, after=dt.timedelta(seconds=30))
+    await asyncio.sleep(60)
+    assert late.times == pytest.approx([30])
+
+
+@in_a_world
 async def test_a_key_waits_until_the_cache_shows_what_its_reconcile_wrote(world: World) -> None:
     seen: list[int] = []
 
