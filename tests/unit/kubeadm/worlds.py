@@ -96,7 +96,7 @@ def machine(*, joined: bool = False, control_plane: bool = False, version: str =
 
 def world(spec: dict[str, Any] | None = None, **changes: Any) -> World:
     """A pool without nodes yet, in a cluster that is there and connected, seen for the first time."""
-    return msgspec.structs.replace(_world(), config=config(spec), **changes)
+    return msgspec.structs.replace(_world(), **{"config": config(spec), **changes})
 
 
 @cache
