@@ -1,0 +1,1 @@
+"""MachineDeployment: machine sets, and how one set replaces another."""

@@ -1,0 +1,1 @@
+"""MachineHealthCheck: which machines count as unhealthy, and when they are replaced."""

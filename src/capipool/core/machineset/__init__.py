@@ -1,0 +1,1 @@
+"""MachineSet: a number of machines that are all alike."""
