@@ -220,3 +220,45 @@ async def test_nodes_are_tainted_cordoned_and_shown(kubectl: Kubectl) -> None:
     assert row[:3] == ["n", "Unknown,SchedulingDisabled", "worker"]
     assert await kubectl("get", "node", "n", "-o", "jsonpath={.spec.taints[*].key}") == "b"
     assert "Unschedulable:      true" in await kubectl("describe", "node", "n")
+
+
+async def test_kinds_with_a_scale_are_scaled(kubectl: Kubectl) -> None:
+    await kubectl.define()
+    await kubectl("apply", "-f", "-", stdin=POOL)
+    assert "scaled" in await kubectl("scale", "pool/p", "--replicas=7")
+    assert await kubectl("get", "pool", "p", "-o", "jsonpath={.spec.replicas}") == "7"
+    await kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
+    await kubectl("scale", "deployment/d", "--current-replicas=1", "--replicas=5")
+    assert "0/5" in await kubectl("get", "deployment", "d")
+
+
+async def test_a_drain_evicts_the_pods_of_a_node(kubectl: Kubectl) -> None:
+    await kubectl("create", "-f", "-", stdin=NODE)
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "w"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    await kubectl("create", "-f", "-", stdin={**pod, "spec": {**pod["spec"], "nodeName": "n"}})  # type: ignore[dict-item]
+    await kubectl("create", "-f", "-", stdin={**pod, "metadata": {"name": "elsewhere"}})
+    out = await kubectl("drain", "n", "--force", "--grace-period=0", "--timeout=20s")
+    assert "drained" in out or "evicted" in out
+    assert (await kubectl("get", "pods", "-o", "name")).split() == ["pod/elsewhere"]
+
+
+async def test_a_watch_shows_rows_as_they_change(kubectl: Kubectl) -> None:
+    await kubectl.define()
+    await kubectl("apply", "-f", "-", stdin=POOL)
+    watching = asyncio.create_task(kubectl.run("get", "pools", "--watch", "--request-timeout=3s"))
+    for replicas in range(4, 12):
+        await kubectl("patch", "pool", "p", "--type=merge", "-p", f'{{"spec":{{"replicas":{replicas}}}}}')
+    _, out, _ = await watching
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["NAME", "REPLICAS", "AGE"]
+    assert sum(line[0] == "NAME" for line in lines) == 1
+    assert lines[-1][:2] == ["p", "11"]
+
+
+async def test_what_one_may_do_can_be_asked(kubectl: Kubectl) -> None:
+    assert (await kubectl("auth", "can-i", "delete", "nodes")).strip() == "yes"
