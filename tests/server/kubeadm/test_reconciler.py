@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from capipool.app.transport import InProcessTransport
 from capipool.client import Client
 from capipool.machinery import conditions, errors, objects
 from capipool.machinery.calls import ADMIN
+from capipool.machinery.objects import ObjectMeta
 from capipool.providers.kubeadm import tokens
 from capipool.providers.kubeadm import world as vocabulary
 from capipool.providers.kubeadm.api.v1beta1.kubeadmconfig import KubeadmConfig as OldKubeadmConfig
@@ -124,6 +126,25 @@ async def test_a_token_that_was_deleted_is_replaced(world: World) -> None:
     await workload.delete(Secret, tokens.secret_name(token.id), tokens.NAMESPACE)
     await world.wait(minutes=8)
     assert (await world.held()).id != token.id
+
+
+@in_a_world
+async def test_dead_tokens_that_nobody_remembers_are_swept(world: World) -> None:
+    workload = Client(InProcessTransport(world.server, SPACE, ADMIN))
+    long_ago = world.clock.now() - dt.timedelta(days=1)
+    for number in range(3):
+        orphan = tokens.mint(random.Random(number), now=long_ago, ttl=TTL)
+        await workload.create(tokens.to_secret(orphan, owner="gone"))
+    foreign = tokens.mint(random.Random(9), now=long_ago, ttl=TTL)
+    await workload.create(
+        objects.replace(
+            tokens.to_secret(foreign, owner="x"),
+            metadata=ObjectMeta(name="bootstrap-token-foreign", namespace="kube-system"),
+        )
+    )
+    await world.own(worlds.pool())
+    await world.wait()
+    assert set(await world.tokens()) == {(await world.held()).id, foreign.id}
 
 
 @in_a_world

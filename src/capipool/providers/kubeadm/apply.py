@@ -23,6 +23,7 @@ from capipool.providers.kubeadm.api.v1beta2.kubeadmconfig import KubeadmConfig, 
 from capipool.providers.kubeadm.decide import Adopt, Ignore, Keep, Lock, MakeCertificates, Pause, Plan, Wait
 from capipool.providers.kubeadm.rendering import data as rendering
 from capipool.providers.kubeadm.rendering.data import Data
+from capipool.providers.kubeadm.sweep import Sweeper
 from capipool.providers.kubeadm.tokens import Carry, Mint, Prolong, Rest, Schedule, Token
 from capipool.providers.kubeadm.world import Settings, World
 from capipool.runtime.events import EventRecorder
@@ -51,6 +52,7 @@ class Applier:
         self._events = events
         self._settings = settings
         self._rng = rng
+        self._sweeper = Sweeper()
 
     async def apply(self, seen: World, plan: Plan) -> Result:
         """Carry the plan out, and say when to come again."""
@@ -93,7 +95,7 @@ class Applier:
             status = conditions.sized(status, len(made.value), made.excess, seen.now)
         await self._write_status(seen, status)
         if plan.schedule is not None:
-            await self._drop(seen, plan.schedule.drop)
+            await self._drop(seen, plan.schedule)
         return RequeueAfter(plan.again) if plan.again is not None else DONE
 
     async def _write_data(self, seen: World, plan: Keep, token: Token | None) -> Data:
@@ -164,12 +166,14 @@ class Applier:
         name = tokens.secret_name(token.id)
         await self._workload(seen).patch(Secret, name, tokens.NAMESPACE, patch={"data": {"expiration": expiration}})
 
-    async def _drop(self, seen: World, ids: Iterable[str]) -> None:
-        for token_id in ids:
+    async def _drop(self, seen: World, schedule: Schedule) -> None:
+        for token_id in schedule.drop:
             try:
                 await self._workload(seen).delete(Secret, tokens.secret_name(token_id), tokens.NAMESPACE)
             except errors.NotFound:
                 continue  # the workload cluster's own token cleaner was faster
+        if isinstance(schedule.step, Mint) and seen.cluster is not None:
+            await self._sweeper.sweep(seen.cluster.key, self._workload(seen), seen.now)
 
     def _workload(self, seen: World) -> Client:
         """Raises Unavailable where the connection was lost since it was observed."""
