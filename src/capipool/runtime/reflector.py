@@ -125,11 +125,14 @@ class Reflector(Generic[T]):
                 await self._list()
             return 0.0
         except errors.Expired:
-            self._version = ""
-            return self._failed("the version is too old: listing again", quiet=True)
+            return self._begin_anew("the version is too old")
         except errors.NotFound:
             self._absent()
             return self._settings.absent_retry * (1 + 0.2 * self._rng.random())
+        except errors.Timeout as error:
+            if _is_ahead(error):
+                return self._begin_anew("the server is behind the version last seen")
+            return self._failed(error)
         except (errors.Invalid, errors.BadRequest) as error:
             self._streaming = False  # a server that knows no streaming list says so here
             return self._failed(error)
@@ -137,6 +140,10 @@ class Reflector(Generic[T]):
             return self._failed(f"nothing was heard for {self._settings.silence:.0f} s")
         except Exception as error:  # whatever a transport raises: a reflector never gives up
             return self._failed(error)
+
+    def _begin_anew(self, why: str) -> float:
+        self._version = ""
+        return self._failed(f"{why}: listing again", quiet=True)
 
     def _failed(self, why: BaseException | str, *, quiet: bool = False) -> float:
         self._failures += 1
@@ -184,7 +191,7 @@ class Reflector(Generic[T]):
     def _take(self, found: dict[ObjectKey, T], version: str) -> None:
         self._store.reset(found)
         self._version = version
-        self._store.advance(version)
+        self._store.begin_at(version)
         self._failures = 0
         self.synced.set()
 
@@ -291,6 +298,14 @@ class Reflector(Generic[T]):
             return ""
         self._store.remove(ObjectKey(meta.namespace, meta.name))
         return meta.resource_version
+
+
+def _is_ahead(error: errors.Timeout) -> bool:
+    """Whether the server has not come to the version asked for: it lags behind another, or was restored from before."""
+    causes = error.details.get("causes")
+    return isinstance(causes, list) and any(
+        isinstance(cause, dict) and cause.get("reason") == "ResourceVersionTooLarge" for cause in causes
+    )
 
 
 class _Meta(msgspec.Struct, rename="camel"):

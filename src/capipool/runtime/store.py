@@ -205,6 +205,14 @@ class Store(Generic[T]):
         while self._waiting and self._waiting[0][0] <= self._version:
             heapq.heappop(self._waiting)[2]()
 
+    def begin_at(self, resource_version: str) -> None:
+        """A list was taken at this version, which is an earlier one where the server was restored from before."""
+        if resource_version.isdecimal() and int(resource_version) < self._version:
+            self._version = int(resource_version)
+            self.release()  # what was waited for may never come
+        else:
+            self.advance(resource_version)
+
     def _changed(self, key: ObjectKey, old: T | None, new: T | None) -> None:
         for index in self._indexes.values():
             index.move(key, old, new)

@@ -73,6 +73,11 @@ class FakeServer:
         self.history.clear()
         self.oldest = self._version
 
+    def restore(self, version: int) -> None:
+        """Count versions from here, without a history: from an earlier one as after a restore from a backup."""
+        self.history.clear()
+        self._version = version
+
     def break_watches(self, error: BaseException | None = None) -> None:
         """Have all watches break with an error, or end as if the server wanted it."""
         for watch in self._watches:
@@ -161,6 +166,9 @@ class FakeServer:
         about = call.resource.group_resource
         version = call.query.get("resourceVersion", "")
         if version:
+            if int(version) > self._version:
+                causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+                raise errors.Timeout("Too large resource version", details={"causes": causes})
             if int(version) < self.oldest:
                 raise errors.Expired("too old resource version")
             return [event for kind, at, event in self.history if kind == about and at > int(version)]

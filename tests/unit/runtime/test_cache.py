@@ -125,6 +125,27 @@ async def test_when_the_version_is_too_old_a_relist_finds_what_was_deleted_meanw
     assert sorted(told) == [("added", "d"), ("changed", "c"), ("gone", "b")]
 
 
+@both_ways
+async def test_a_server_restored_from_before_is_followed_from_there(server: FakeServer, caches: Caches) -> None:
+    for name in "abc":
+        server.put(Pool.RESOURCE, pool(name))
+    told = follow(caches)
+    await caches.synced()
+    await asyncio.sleep(5)
+    told.clear()
+    server.take(Pool.RESOURCE, "c", "ns")
+    await virtual.settle()
+    server.restore(90)
+    server.put(Pool.RESOURCE, pool("d"))
+    server.break_watches(ConnectionResetError("cut"))
+    await asyncio.sleep(5)
+    assert names(caches) == ["a", "b", "d"]
+    assert told == [("gone", "c"), ("added", "d")]
+    server.put(Pool.RESOURCE, pool("d", replicas=2))
+    await asyncio.sleep(1)
+    assert told[2:] == [("changed", "d")]
+
+
 @caching
 async def test_an_error_event_in_a_watch_is_an_expiry_too(server: FakeServer, caches: Caches) -> None:
     follow(caches)
@@ -143,6 +164,7 @@ async def test_a_bookmark_moves_the_version_on_so_that_quiet_kinds_do_not_expire
     follow(caches)
     await caches.synced()
     await asyncio.sleep(5)
+    server.restore(555)
     server.send(WatchEvent("BOOKMARK", b'{"metadata":{"resourceVersion":"555"}}'))
     await virtual.settle()
     server.break_watches(None)
