@@ -16,6 +16,7 @@ from capipool.apiserver.fieldmanager.paths import Fields
 from capipool.machinery.clock import format_time
 from capipool.machinery.errors import BadRequest, Conflict
 from capipool.machinery.objects import Raw
+from capipool.machinery.schema import engine
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 MAX_UPDATERS = 10
@@ -140,7 +141,8 @@ def _same(who: Manager, me: Manager) -> bool:
 
 
 def _only(applied: Raw, subresource: str, has_status: bool) -> Raw:
-    """What of an intent counts: status through its subresource, everything else through the object."""
+    """What of an intent counts: status through its subresource, everything else through the object, no nulls."""
+    applied = engine.without_nulls(applied)
     if subresource == "status":
         return {k: v for k, v in applied.items() if k in ("apiVersion", "kind", "status")}
     return {k: v for k, v in applied.items() if k != "status"} if has_status else applied

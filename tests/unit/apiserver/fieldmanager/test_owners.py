@@ -241,6 +241,12 @@ def test_an_intent_may_not_carry_managed_fields() -> None:
         apply(obj, obj)
 
 
+def test_a_null_in_an_intent_says_nothing() -> None:
+    obj = apply(None, thing(replicas=3, paused=None, any={"a": None}) | {"status": None})
+    assert owned_by(obj, "gitops") == {".spec.replicas", ".spec.any"}
+    assert obj["spec"] == {"replicas": 3, "any": {}}
+
+
 def test_only_so_many_updaters_are_remembered_by_name() -> None:
     obj = apply(None, thing(replicas=0))
     for n in range(15):
