@@ -10,9 +10,12 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from capipool.api.builtin import CustomResourceDefinition
+from capipool.api.core import ContractVersionedObjectReference
 from capipool.contract import versions
+from capipool.machinery import errors
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import GroupKind, ObjectKey, Resource
 from capipool.runtime.cache import Cache
@@ -28,6 +31,20 @@ Keys = Callable[[Unstructured | None, Unstructured | None], Iterable[ObjectKey]]
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """A referenced object that is not there, or cannot be read as its contract wants."""
+
+    reference: ContractVersionedObjectReference
+    why: Literal["not found", "kind not served", "not readable"]
+    message: str
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is nothing to delete. An object that cannot be read may well exist."""
+        return self.why != "not readable"
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """A provider's kind as it is served: in which version, and which contract that version keeps."""
 
@@ -39,6 +56,7 @@ class References:
     """Finds provider kinds for one controller, and has it watch each kind that it meets."""
 
     def __init__(self, manager: Manager) -> None:
+        self._client = manager.client
         self._caches = manager.caches
         self._definitions = manager.caches.of(CustomResourceDefinition)
         self._definitions.add_index(KIND_INDEX, _kinds)
@@ -70,6 +88,32 @@ class References:
             found = versions.served(definition)
             return definition.resource(found.version) if found is not None else None
         return None
+
+    async def get(
+        self, reference: ContractVersionedObjectReference, namespace: str, *, confirm_gone: bool = False
+    ) -> tuple[Unstructured, Served] | Absent:
+        """A referenced object and how its kind is served, or why there is none. Raises ApiError, TimeoutError.
+
+        With `confirm_gone` the server itself is asked about an object that the cache does not have: a cache that has
+        not heard of a new object yet would have a deletion leave it behind.
+        """
+        served = self.find(reference.group_kind)
+        if isinstance(served, str):
+            installed = self.is_installed(reference.group_kind)
+            return Absent(reference, "not readable" if installed else "kind not served", served)
+        cache = await self.cache(served.resource)
+        obj = cache.get(ObjectKey(namespace, reference.name))
+        if obj is None and confirm_gone:
+            obj = await self._read(served.resource, reference.name, namespace)
+        if obj is None:
+            return Absent(reference, "not found", f"{reference.kind} {reference.name} does not exist")
+        return obj, served
+
+    async def _read(self, resource: Resource, name: str, namespace: str) -> Unstructured | None:
+        try:
+            return await self._client.get(resource, name, namespace)
+        except errors.NotFound:
+            return None
 
     async def cache(self, resource: Resource) -> Cache[Unstructured]:
         """The synced cache of a provider's kind. Raises TimeoutError where it does not sync in time."""

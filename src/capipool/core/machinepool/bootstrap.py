@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from capipool.api.constants import Reason
 from capipool.api.core import MachinePool
-from capipool.core.machinepool.world import Absent, BootstrapObject, Problem
+from capipool.core.machinepool.world import BootstrapObject
+from capipool.core.references import Absent
+from capipool.core.writes import Problem
 
 
 @dataclass(frozen=True, slots=True)

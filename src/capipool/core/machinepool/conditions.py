@@ -15,7 +15,9 @@ from capipool.core.machinepool import bootstrap as bootstraps
 from capipool.core.machinepool import status
 from capipool.core.machinepool.deletion import DeletionStep
 from capipool.core.machinepool.nodes import NodesStep
-from capipool.core.machinepool.world import Absent, BootstrapObject, InfraObject, Problem, World
+from capipool.core.machinepool.world import BootstrapObject, InfraObject, World
+from capipool.core.references import Absent
+from capipool.core.writes import Problem
 from capipool.machinery import conditions
 from capipool.machinery.conditions import Condition, Reasons
 from capipool.workload import nodes as nodes_of

@@ -11,6 +11,7 @@ import datetime as dt
 from capipool.api.constants import EventReason
 from capipool.api.core import MachinePool
 from capipool.api.shared import ObjectReference
+from capipool.core import ownership as owners
 from capipool.core.machinepool import (
     bootstrap,
     conditions,
@@ -26,7 +27,9 @@ from capipool.core.machinepool.bootstrap import BootstrapStep
 from capipool.core.machinepool.deletion import DeletionStep
 from capipool.core.machinepool.infrastructure import InfrastructureStep
 from capipool.core.machinepool.nodes import NodesStep
-from capipool.core.machinepool.world import Absent, NodeDeletion, ObjectPatch, Plan, Problem, Said, World
+from capipool.core.machinepool.world import NodeDeletion, Plan, Said, World
+from capipool.core.references import Absent
+from capipool.core.writes import ObjectPatch, Problem
 from capipool.machinery import conditions as conditions_of
 from capipool.machinery import objects
 from capipool.machinery.conditions import Condition
@@ -105,7 +108,7 @@ def _retire(step: NodesStep | None) -> tuple[NodeDeletion, ...]:
 
 def _take_ownership(world: World) -> tuple[tuple[ObjectPatch, ...], tuple[Problem, ...]]:
     found = [
-        ownership.of_provider(world.pool, provider)
+        owners.take(world.pool, provider.object, provider.resource, world.pool.spec.cluster_name)
         for provider in (world.bootstrap, world.infra)
         if provider is not None and not isinstance(provider, Absent)
     ]

@@ -12,14 +12,9 @@ from dataclasses import dataclass
 from capipool.api.constants import Reason
 from capipool.api.core import Machine, MachinePool
 from capipool.core.machinepool import nodes as pool_nodes
-from capipool.core.machinepool.world import (
-    Absent,
-    BootstrapObject,
-    InfraObject,
-    NodeDeletion,
-    ObjectDeletion,
-    World,
-)
+from capipool.core.machinepool.world import BootstrapObject, InfraObject, NodeDeletion, World
+from capipool.core.references import Absent
+from capipool.core.writes import ObjectDeletion
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 
 DEFAULT_TIMEOUT_SECONDS = 10

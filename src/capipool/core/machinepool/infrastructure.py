@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from capipool.api.core import MachinePool
 from capipool.core.machinepool import bootstrap
-from capipool.core.machinepool.world import Absent, InfraObject, Problem
+from capipool.core.machinepool.world import InfraObject
+from capipool.core.references import Absent
+from capipool.core.writes import Problem
 
 
 @dataclass(frozen=True, slots=True)

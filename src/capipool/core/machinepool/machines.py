@@ -14,7 +14,9 @@ from typing import Any
 from capipool.api import labels
 from capipool.api.constants import ConditionType, Label, Reason
 from capipool.api.core import Machine, MachinePool
-from capipool.core.machinepool.world import InfraMachine, MachineStatusPatch, Nodes, ObjectDeletion, World
+from capipool.core import ownership
+from capipool.core.machinepool.world import InfraMachine, MachineStatusPatch, Nodes, World
+from capipool.core.writes import ObjectDeletion
 from capipool.machinery import conditions, objects
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Raw
@@ -85,21 +87,9 @@ def desired(pool: MachinePool, infra_machine: InfraMachine, *, name: str = "", v
             "namespace": pool.metadata.namespace,
             "labels": dict(template.metadata.labels) | infra_machine_labels(pool),
             "annotations": dict(template.metadata.annotations),
-            "ownerReferences": [owner_reference(pool)],
+            "ownerReferences": [objects.part_to_raw(ownership.reference(pool, controller=True))],
         },
         "spec": spec,
-    }
-
-
-def owner_reference(pool: MachinePool) -> Raw:
-    """The pool as the controlling owner of what belongs to it."""
-    return {
-        "apiVersion": pool.RESOURCE.api_version,
-        "kind": pool.RESOURCE.kind,
-        "name": pool.metadata.name,
-        "uid": pool.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 

@@ -5,14 +5,11 @@ The only calls made here confirm that an object is really gone before a deletion
 
 from __future__ import annotations
 
-from typing import Literal
-
 from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachinePool
 from capipool.contract import infra_pool
 from capipool.core.machinepool import facts, machines
-from capipool.core.machinepool.world import Absent, BootstrapObject, InfraMachine, InfraObject, Nodes, World
-from capipool.core.references import References, Served
-from capipool.machinery import errors
+from capipool.core.machinepool.world import BootstrapObject, InfraMachine, InfraObject, Nodes, World
+from capipool.core.references import Absent, References
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import GroupKind, ObjectKey
 from capipool.runtime.manager import Manager
@@ -25,7 +22,6 @@ class Observer:
     """Reads the world of one pool."""
 
     def __init__(self, manager: Manager, connections: Connections, references: References, namespace: str) -> None:
-        self._client = manager.client
         self._clusters = manager.caches.of(Cluster, namespace)
         self._machines = manager.caches.of(Machine, namespace)
         self._machines.add_index(_LABELLED, _pool_label)
@@ -57,7 +53,7 @@ class Observer:
         )
 
     async def _infra(self, pool: MachinePool, ref: ContractVersionedObjectReference) -> InfraObject | Absent:
-        found = await self._find(pool, ref)
+        found = await self._references.get(ref, pool.metadata.namespace, confirm_gone=pool.deleting)
         if isinstance(found, Absent):
             return found
         obj, served = found
@@ -66,33 +62,8 @@ class Observer:
         return facts.infra_object(obj, served, machine)
 
     async def _bootstrap(self, pool: MachinePool, ref: ContractVersionedObjectReference) -> BootstrapObject | Absent:
-        found = await self._find(pool, ref)
+        found = await self._references.get(ref, pool.metadata.namespace, confirm_gone=pool.deleting)
         return found if isinstance(found, Absent) else facts.bootstrap_object(*found)
-
-    async def _find(
-        self, pool: MachinePool, ref: ContractVersionedObjectReference
-    ) -> tuple[Unstructured, Served] | Absent:
-        """A referenced object and how its kind is served, or why there is none."""
-        served = self._references.find(ref.group_kind)
-        if isinstance(served, str):
-            why: Literal["kind not served", "not readable"] = (
-                "kind not served" if not self._references.is_installed(ref.group_kind) else "not readable"
-            )
-            return Absent(ref, why, served)
-        cache = await self._references.cache(served.resource)
-        obj = cache.get(ObjectKey(pool.metadata.namespace, ref.name))
-        if obj is None and pool.deleting:
-            obj = await self._confirm_gone(served, ref.name, pool.metadata.namespace)
-        if obj is None:
-            return Absent(ref, "not found", f"{ref.kind} {ref.name} does not exist")
-        return obj, served
-
-    async def _confirm_gone(self, served: Served, name: str, namespace: str) -> Unstructured | None:
-        """Ask the server itself: a cache that has not heard of a new object would have us leave it behind."""
-        try:
-            return await self._client.get(served.resource, name, namespace)
-        except errors.NotFound:
-            return None
 
     def _own_machines(self, pool: MachinePool) -> tuple[Machine, ...]:
         wanted = machines.infra_machine_labels(pool)

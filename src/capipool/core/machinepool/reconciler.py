@@ -13,9 +13,9 @@ from capipool.api.core import Cluster, Machine, MachinePool
 from capipool.core.machinepool import apply, watches
 from capipool.core.machinepool.decide import decide
 from capipool.core.machinepool.observe import Observer
-from capipool.core.machinepool.world import Absent, Plan, World
+from capipool.core.machinepool.world import Plan, World
 from capipool.core.options import Options
-from capipool.core.references import References
+from capipool.core.references import Absent, References
 from capipool.machinery.resource import ObjectKey
 from capipool.runtime.controller import Controller
 from capipool.runtime.logs import Logger

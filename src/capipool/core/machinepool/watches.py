@@ -12,9 +12,8 @@ from capipool.api import labels
 from capipool.api.builtin import CustomResourceDefinition, Node
 from capipool.api.constants import Annotation, Label
 from capipool.api.core import Cluster, Machine, MachinePool
-from capipool.core import references
+from capipool.core import ownership, references
 from capipool.core.machinepool import nodes as pool_nodes
-from capipool.core.machinepool import ownership
 from capipool.machinery.objects import Object, Unstructured
 from capipool.machinery.resource import GroupKind, ObjectKey
 from capipool.runtime.cache import Cache
@@ -71,7 +70,7 @@ def provider_changed(
     found = pools.by(BY_REFERENCE, _reference(obj.group_kind, obj.key))
     if old is None or new is None or _of_provider(old) != _of_provider(new):
         return [pool.key for pool in found]
-    return [pool.key for pool in found if not ownership.in_order(pool, new.metadata)]
+    return [pool.key for pool in found if not ownership.is_taken(pool, new.metadata, pool.spec.cluster_name)]
 
 
 def infra_machine_changed(

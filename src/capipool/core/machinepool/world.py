@@ -11,27 +11,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from capipool.api.builtin import Node
-from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachinePool
+from capipool.api.core import Cluster, Machine, MachinePool
 from capipool.api.shared import V1Beta1Condition
+from capipool.core.references import Absent
+from capipool.core.writes import ObjectDeletion, ObjectPatch, Problem
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Raw, Unstructured
 from capipool.machinery.resource import ObjectKey, Resource
 from capipool.runtime.reconcile import DONE, Result
 from capipool.workload.nodesync import NodePatch
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """A referenced object that is not there, or cannot be read as its contract wants."""
-
-    reference: ContractVersionedObjectReference
-    why: Literal["not found", "kind not served", "not readable"]
-    message: str
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether there is nothing to delete. An object that cannot be read may well exist."""
-        return self.why != "not readable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,33 +99,6 @@ class World:
     def has_machines(self) -> bool:
         """Whether the provider represents instances by Machine objects."""
         return isinstance(self.infra, InfraObject) and bool(self.infra.machine_kind)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that keeps a step from going on, and that no waiting of ours mends: `reason` is for conditions."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectPatch:
-    """A merge patch for a provider's object, for the version read only."""
-
-    resource: Resource
-    key: ObjectKey
-    patch: Raw
-    resource_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectDeletion:
-    """Delete this very object of a provider's, or this Machine."""
-
-    resource: Resource
-    key: ObjectKey
-    uid: str
 
 
 @dataclass(frozen=True, slots=True)

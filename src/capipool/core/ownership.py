@@ -1,0 +1,66 @@
+"""Who owns what: how an object of ours becomes the owner of a provider's object. Pure.
+
+Owner references and labels are written only where they differ, and for the version read: a list is replaced whole, and
+somebody else's entries in it must survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from capipool.api.constants import Label
+from capipool.core.writes import ObjectPatch, Problem
+from capipool.machinery import objects
+from capipool.machinery.objects import Object, ObjectMeta, OwnerReference, Unstructured
+from capipool.machinery.resource import Resource
+
+CONTROLLED_BY_ANOTHER = "ControlledByAnother"
+"""The reason why a provider's object cannot be used: it belongs to something else."""
+
+
+def reference(owner: Object, *, controller: bool = False) -> OwnerReference:
+    """An owner reference to an object of ours; the controlling one holds the owner until the owned is gone."""
+    return OwnerReference(
+        api_version=owner.RESOURCE.api_version,
+        kind=owner.RESOURCE.kind,
+        name=owner.metadata.name,
+        uid=owner.metadata.uid,
+        controller=controller or None,
+        block_owner_deletion=controller or None,
+    )
+
+
+def with_owner(owners: Iterable[OwnerReference], owner: OwnerReference) -> tuple[OwnerReference, ...]:
+    """Owners with this one, in place of an older reference to it: of another version, or of a deleted namesake."""
+    before = tuple(owners)
+    replaced = tuple(owner if _same(o, owner) else o for o in before)
+    return replaced if owner in replaced else (*replaced, owner)
+
+
+def take(owner: Object, obj: Unstructured, resource: Resource, cluster: str) -> ObjectPatch | Problem | None:
+    """What makes a provider's object ours; None where it is, or is going; a Problem where another controls it."""
+    if obj.deleting:
+        return None
+    meta, ours = obj.metadata, reference(owner, controller=True)
+    other = next((o for o in meta.owner_references if o.controller and not _same(o, ours)), None)
+    if other is not None:
+        message = f"{obj.kind} {meta.name} is controlled by {other.kind} {other.name} already"
+        return Problem(CONTROLLED_BY_ANOTHER, message)
+    owners = with_owner(meta.owner_references, ours)
+    changes: dict[str, Any] = {}
+    if owners != meta.owner_references:
+        changes["ownerReferences"] = [objects.part_to_raw(o) for o in owners]
+    if meta.labels.get(Label.CLUSTER_NAME) != cluster:
+        changes["labels"] = {Label.CLUSTER_NAME: cluster}
+    return ObjectPatch(resource, obj.key, {"metadata": changes}, meta.resource_version) if changes else None
+
+
+def is_taken(owner: Object, meta: ObjectMeta, cluster: str) -> bool:
+    """Whether a provider's object carries owner and label already: its other metadata is no concern of ours."""
+    owned = any(o.uid == owner.metadata.uid and o.controller for o in meta.owner_references)
+    return owned and meta.labels.get(Label.CLUSTER_NAME) == cluster
+
+
+def _same(one: OwnerReference, other: OwnerReference) -> bool:
+    return one.group_kind == other.group_kind and one.name == other.name
