@@ -124,7 +124,7 @@ class Caches:
         self.client = client
         self.name = name
         self._rng = rng or random.Random()
-        self._lean = frozenset(lean)
+        self._lean = frozenset({*lean, _Definition})  # definitions hold schemas, which are large
         self._settings = settings or Settings()
         self._caches: dict[_Scope, Cache[Any]] = {}
         self._by_resource: dict[GroupResource, list[tuple[_Scope, Cache[Any]]]] = {}
