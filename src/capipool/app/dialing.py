@@ -9,7 +9,7 @@ from capipool.apiserver.pki import Pair
 from capipool.apiserver.server import MANAGEMENT, Server
 from capipool.app.spaces import PREFIX
 from capipool.app.transport import InProcessTransport
-from capipool.client import credentials, kubeconfig
+from capipool.client import kubeconfig
 from capipool.client.client import Client
 from capipool.client.kubeconfig import Endpoint
 from capipool.machinery.calls import ADMIN, User
@@ -57,4 +57,6 @@ class Dialer:
             user = home.user(endpoint, space)
             if user is not None and home.server.has_space(space):
                 return Client(InProcessTransport(home.server, space, user))
+        from capipool.client import credentials  # an HTTP client takes a while to import, and few need one here
+
         return credentials.connect(endpoint, clock=self._clock)

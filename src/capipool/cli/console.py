@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NoReturn
 
+from capipool.cli.kinds import BadWords
 from capipool.cli.tree import Line
 from capipool.client.kubeconfig import KubeconfigError
 from capipool.machinery.errors import ApiError
@@ -79,6 +80,9 @@ def run(work: Coroutine[Any, Any, int | None], *, loop_factory: LoopFactory | No
         # Whoever read our output has enough; Python would complain about it once more while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except BadWords as error:
+        note(f"error: {error}")
+        code = USAGE
     except (ApiError, Failure, KubeconfigError, OSError) as error:
         note(f"error: {error}")
         code = FAILURE

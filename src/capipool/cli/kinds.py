@@ -5,7 +5,7 @@ Works on the aggregated discovery documents (`APIGroupDiscoveryList`) of `/api` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,10 @@ from capipool.machinery.errors import NotFound
 from capipool.machinery.resource import Resource
 
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+class BadWords(ValueError):
+    """What was typed names no kind and no object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,12 @@ def find(kinds: Iterable[Kind], word: str) -> Kind:
     raise NotFound(f'the server has no kind called "{word}" (kubectl api-resources lists what it has)')
 
 
-def split_target(words: list[str]) -> tuple[str, str | None]:
+def split_target(words: Sequence[str]) -> tuple[str, str | None]:
     """Read `machinepool/workers`, `machinepool workers` or `machinepools` as kind and name.
 
-    Raises ValueError with a sentence for the user where it is none of them.
+    Raises BadWords with a sentence for the user where it is none of them.
     """
-    match words:
+    match tuple(words):
         case [one] if one.count("/") == 1 and all(one.split("/")):
             kind, name = one.split("/")
             return kind, name
@@ -76,4 +80,4 @@ def split_target(words: list[str]) -> tuple[str, str | None]:
             return kind, None
         case [kind, name] if "/" not in kind + name:
             return kind, name
-    raise ValueError(f"{' '.join(words)!r} is no KIND, KIND NAME or KIND/NAME")
+    raise BadWords(f"{' '.join(words)!r} is no KIND, KIND NAME or KIND/NAME")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Any, TypeVar
 
-import typer
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
 
 DEFAULT_PORT = 7443
 """Not 6443, where a kind, k3s or kubeadm cluster of the same machine would be."""
@@ -26,38 +30,48 @@ class Output(StrEnum):
     json = "json"
     yaml = "yaml"
     name = "name"
-
-
-class DataOutput(StrEnum):
-    """How data is printed where a person's view is no table."""
-
     text = "text"
-    json = "json"
 
 
-DataDir = Annotated[
-    Path,
-    typer.Option(
-        "--data-dir",
-        metavar="DIR",
-        help="Where state, certificates and the kubeconfig are kept. [env CAPIPOOL_DATA_DIR]",
-    ),
-]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to serve on; 0 takes a free one.")]
-FeatureGates = Annotated[
-    str,
-    typer.Option(
-        "--feature-gates", metavar="K=V,...", help="Feature gates, e.g. MachinePool=false. [env EXP_MACHINE_POOL]"
-    ),
-]
-Kubeconfig = Annotated[
-    Path | None,
-    typer.Option(
-        "--kubeconfig", metavar="FILE", help="Which API server to talk to. [env KUBECONFIG; else the data directory's]"
-    ),
-]
-Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", metavar="NS", help="Namespace (default: the kubeconfig's).")
-]
-AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in every namespace.")]
-TextOrJson = Annotated[DataOutput, typer.Option("--output", "-o", help="text for people, json for programs.")]
+def output(*choices: Output) -> Decorator[Any]:
+    """`--output`, the first choice being the default."""
+    return click.option(
+        "--output", "-o", type=click.Choice(choices), default=choices[0], show_default=True, help="How to print."
+    )
+
+
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=default_data_dir,
+    metavar="DIR",
+    help="Where state, certificates and the kubeconfig are kept.  [default: CAPIPOOL_DATA_DIR or ~/.capipool]",
+)
+feature_gates = click.option(
+    "--feature-gates",
+    default="",
+    metavar="K=V,...",
+    help="Feature gates, e.g. MachinePool=false.  [default: what EXP_MACHINE_POOL says, or true]",
+)
+kubeconfig = click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Which API server to talk to.  [default: KUBECONFIG, or the one in the data directory]",
+)
+namespace = click.option("--namespace", "-n", metavar="NS", help="Namespace.  [default: the kubeconfig's]")
+log_level = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is logged, on standard error.",
+)
+log_format = click.option(
+    "--log-format",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    help="auto: text in a terminal, JSON elsewhere.",
+)
+words = click.argument("words", nargs=-1, required=True, metavar="KIND[/NAME]")

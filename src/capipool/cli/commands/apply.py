@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Document:
         return f"{self.raw['kind']}/{name}"
 
 
-def read(paths: list[str], *, recursive: bool) -> list[Document]:
+def read(paths: Sequence[str], *, recursive: bool) -> list[Document]:
     """Every document of some files, directories and `-` (standard input), checked for what makes it an object.
 
     Raises Failure or BadRequest naming the source, so that nothing is applied when anything cannot be read.
@@ -47,7 +47,7 @@ def read(paths: list[str], *, recursive: bool) -> list[Document]:
     return documents
 
 
-def _texts(paths: list[str], recursive: bool) -> Iterator[tuple[str, str]]:
+def _texts(paths: Sequence[str], recursive: bool) -> Iterator[tuple[str, str]]:
     for path in paths:
         if path == "-":
             yield "standard input", sys.stdin.read()
@@ -73,7 +73,7 @@ def _check(document: Document) -> None:
 
 
 async def apply(
-    paths: list[str], *, kubeconfig: Path | None, namespace: str | None, recursive: bool, force: bool, dry_run: bool
+    paths: Sequence[str], *, kubeconfig: Path | None, namespace: str | None, recursive: bool, force: bool, dry_run: bool
 ) -> int:
     """Apply everything; each object is reported in a line. Exit code 1 if any failed."""
     documents = read(paths, recursive=recursive)

@@ -11,7 +11,7 @@ from typing import Any
 from capipool.cli import console, kinds, tree
 from capipool.cli import describe as words_for
 from capipool.cli.describe import ClusterFacts, Node, PoolFacts
-from capipool.cli.options import DataOutput
+from capipool.cli.options import Output
 from capipool.cli.session import Session, connect
 from capipool.machinery import codec, objects
 from capipool.machinery.errors import ApiError, NotFound
@@ -27,7 +27,7 @@ _POOL_WORDS = {"machinepool", "machinepools", "mp"}
 
 
 async def describe(
-    words: list[str], *, kubeconfig: Path | None, namespace: str | None, output: DataOutput = DataOutput.text
+    words: Sequence[str], *, kubeconfig: Path | None, namespace: str | None, output: Output = Output.text
 ) -> int:
     """Print the tree of one object, or of all of its kind in the namespace."""
     word, name = kinds.split_target(words)
@@ -45,7 +45,7 @@ async def describe(
         else:
             gathered = await _pools(session, found)
             branches = [words_for.pool(facts) for facts in gathered]
-    if output is DataOutput.json:
+    if output is Output.json:
         console.out(codec.format_json([asdict(facts) for facts in gathered]))
     else:
         _print(branches, resource, scope)

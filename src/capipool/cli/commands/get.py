@@ -34,7 +34,7 @@ class Query:
 
 
 async def get(
-    words: list[str],
+    words: Sequence[str],
     *,
     kubeconfig: Path | None,
     namespace: str | None,

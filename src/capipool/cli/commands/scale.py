@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from capipool.cli import console, kinds
 from capipool.cli.session import connect
 
 
-async def scale(words: list[str], *, replicas: int, kubeconfig: Path | None, namespace: str | None) -> int:
+async def scale(words: Sequence[str], *, replicas: int, kubeconfig: Path | None, namespace: str | None) -> int:
     """Patch the scale subresource of one object and say so."""
     word, name = kinds.split_target(words)
     if name is None:

@@ -15,10 +15,11 @@ from capipool.app.embedded import Embedded
 from capipool.app.settings import Settings
 from capipool.cli import console
 from capipool.cli.commands import logging
+from capipool.runtime.logs import Level
 
 
 def up(
-    *, data_dir: Path, host: str, port: int, controllers: bool, feature_gates: str, log_level: str, log_format: str
+    *, data_dir: Path, host: str, port: int, controllers: bool, feature_gates: str, log_level: Level, log_format: str
 ) -> NoReturn:
     """Serve until SIGTERM or Ctrl-C, then end with exit code 0. Usage errors end with 2, failures with 1."""
     try:
