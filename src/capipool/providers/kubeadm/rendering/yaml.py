@@ -47,6 +47,10 @@ def _sequence(value: Sequence[JSON], indent: int) -> Iterator[str]:
             first, *rest = _mapping(item, indent + 2)
             yield f"{pad}- {first[indent + 2 :]}"
             yield from rest
+        elif isinstance(item, list | tuple) and not any(
+            isinstance(i, Mapping | list | tuple) or _is_block(i) for i in item
+        ):
+            yield f"{pad}- [{', '.join(_inline(i) for i in item)}]"
         else:
             yield from _entry(f"{pad}-", item, indent)
 
@@ -59,13 +63,17 @@ def _entry(head: str, value: JSON, indent: int) -> Iterator[str]:
     elif isinstance(value, list | tuple) and value:
         yield head
         yield from _sequence(value, indent + 2)
-    elif isinstance(value, str) and _wants_block(value):
+    elif _is_block(value):
         # A template's first line may vanish when it is evaluated, so the indentation is said, not left to be guessed.
         indicator = "2" if isinstance(value, Template) else ""
         yield f"{head} |{indicator}{_chomping(value)}"
         yield from _block(value, indent + 2)
     else:
         yield f"{head} {_inline(value)}"
+
+
+def _is_block(value: JSON) -> bool:
+    return isinstance(value, str) and _wants_block(value)
 
 
 def _inline(value: JSON) -> str:
