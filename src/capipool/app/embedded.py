@@ -110,11 +110,11 @@ class Embedded:
     async def _start_server(self) -> None:
         for rules in kinds.rules(self.settings.gates):
             self.server.add_rules(rules)
+        await self.server.start()
+        self._stack.push_async_callback(self.server.stop)
         definitions = self.caches.of(CustomResourceDefinition)
         for converter in kinds.converters(_versions(definitions)):
             self.server.add_converter(converter)
-        await self.server.start()
-        self._stack.push_async_callback(self.server.stop)
         await installing.install(self.client, kinds.crds())
         self.caches.start()
         self._stack.push_async_callback(self.caches.stop)

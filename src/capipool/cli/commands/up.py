@@ -15,6 +15,7 @@ from capipool.app.embedded import Embedded
 from capipool.app.settings import Settings
 from capipool.cli import console
 from capipool.cli.commands import logging
+from capipool.runtime import logs
 from capipool.runtime.logs import Level
 
 
@@ -39,7 +40,8 @@ async def _serve(settings: Settings) -> int:
     try:
         async with Embedded(settings) as running:
             console.out(f"capipool is ready at {running.url}  KUBECONFIG={running.data_dir.kubeconfig}")
-            await _until(stop, running)
+            # What logs import takes a while: off the loop, and not before the process serves.
+            await asyncio.gather(asyncio.to_thread(logs.preload), _until(stop, running))
             console.note("capipool is stopping")
     except DataDirInUse as error:
         raise console.Failure(str(error)) from None

@@ -1,0 +1,93 @@
+"""`capipool manager`: the controllers alone, against an API server that somebody else runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+
+from capipool.api.constants import GROUP
+from capipool.app import controllers
+from capipool.app.dialing import Dialer
+from capipool.app.manifests import NAME, NAMESPACE
+from capipool.client import credentials
+from capipool.client.client import Client
+from capipool.client.kubeconfig import Endpoint
+from capipool.machinery.clock import Clock, SystemClock
+from capipool.runtime import metrics
+from capipool.runtime.election import Election
+from capipool.runtime.manager import Manager
+from capipool.workload.connections import Connections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandaloneSettings:
+    """How to run the controllers alone."""
+
+    gates: Mapping[str, bool]
+    leader_elect: bool = True
+    """Whether to wait for, and keep, a lease: of several managers one works at a time."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    """Port to serve Prometheus metrics on; 0 serves none."""
+
+
+async def run(
+    endpoint: Endpoint, settings: StandaloneSettings, started: Callable[[Manager], Coroutine[None, None, None]]
+) -> None:
+    """Run until cancelled. Raises NotFound where Cluster API's kinds are not installed, LostLeadership, ApiError."""
+    clock, rng = SystemClock(), random.SystemRandom()
+    count = metrics.METRICS.requests.add
+    client = credentials.connect(endpoint, clock=clock, rng=rng, on_request=count, field_manager=NAME)
+    try:
+        # Asked first, because a manager that waits for kinds in silence looks like one that works.
+        await client.resources.find(GROUP, "Cluster")
+        manager = Manager(client, clock=clock, rng=rng, election=_election(client, settings, clock, rng, endpoint))
+        connections = Connections(Dialer(None, clock), manager.caches, rng=rng)
+        controllers.add_all(manager, connections, gates=settings.gates, spaces=None)
+        if settings.metrics_port:
+            manager.add_task("metrics", lambda: _serve_metrics(settings.metrics_host, settings.metrics_port))
+        await _run(manager, started)
+    finally:
+        await client.close()
+
+
+async def _run(manager: Manager, started: Callable[[Manager], Coroutine[None, None, None]]) -> None:
+    running = asyncio.create_task(manager.run())
+    telling = asyncio.create_task(started(manager))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await manager.stop()
+        raise
+    finally:
+        telling.cancel()
+        await asyncio.gather(running, telling, return_exceptions=True)
+
+
+def _election(
+    client: Client, settings: StandaloneSettings, clock: Clock, rng: random.Random, endpoint: Endpoint
+) -> Election | None:
+    if not settings.leader_elect:
+        return None
+    identity = f"{socket.gethostname()}_{os.getpid()}_{rng.getrandbits(32):08x}"
+    namespace = endpoint.namespace if endpoint.namespace not in ("", "default") else NAMESPACE
+    return Election(client, name=NAME, namespace=namespace, identity=identity, clock=clock, rng=rng)
+
+
+async def _serve_metrics(host: str, port: int) -> None:
+    """Serve Prometheus metrics from a thread of that library's own, for as long as the manager runs."""
+    from prometheus_client import CollectorRegistry, start_http_server
+
+    registry = CollectorRegistry()
+    registry.register(metrics.METRICS)
+    server, thread = start_http_server(port, host, registry)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

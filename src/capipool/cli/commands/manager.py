@@ -1,0 +1,60 @@
+"""`capipool manager`: from the command line to the controllers, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import NoReturn
+
+from capipool.app import gates, standalone
+from capipool.app.standalone import StandaloneSettings
+from capipool.cli import console
+from capipool.cli.commands import logging
+from capipool.client import credentials
+from capipool.machinery.errors import NotFound
+from capipool.runtime.logs import Level
+from capipool.runtime.manager import LostLeadership, Manager
+
+
+def manager(
+    *,
+    kubeconfig: Path | None,
+    leader_elect: bool,
+    metrics_port: int,
+    feature_gates: str,
+    log_level: Level,
+    log_format: str,
+) -> NoReturn:
+    """Run until SIGTERM or Ctrl-C, then end with exit code 0."""
+    try:
+        enabled = gates.parse(feature_gates, os.environ)
+    except gates.UnknownGate as error:
+        console.usage(str(error))
+    logging.configure(log_level, log_format)
+    settings = StandaloneSettings(gates=enabled, leader_elect=leader_elect, metrics_port=metrics_port)
+    console.run(_run(kubeconfig, settings), loop_factory=console.fast_loop)
+
+
+async def _run(kubeconfig: Path | None, settings: StandaloneSettings) -> int:
+    endpoint = credentials.find(os.environ, explicit=str(kubeconfig or ""))
+    work = asyncio.create_task(standalone.run(endpoint, settings, _say_started))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        try:
+            await work
+        except NotFound as error:
+            hint = "install the kinds first: capipool manifests | kubectl apply --server-side -f -"
+            raise console.Failure(f"{error}\n{hint}") from None
+        except LostLeadership as error:
+            raise console.Failure(str(error) or "leadership was lost") from None
+    return 0
+
+
+async def _say_started(running: Manager) -> None:
+    await running.started.wait()
+    console.out("capipool manager is running")
