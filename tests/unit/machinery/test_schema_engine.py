@@ -390,6 +390,19 @@ def test_the_fast_half_never_lets_through_what_the_careful_half_would_not(schema
     assert compiled.validate(obj) == compiled.errors(obj)
 
 
+@settings(max_examples=300)
+@given(SCHEMAS, VALUES, st.booleans())
+def test_what_is_taken_for_exact_has_nothing_to_prune(schema: Any, value: Any, drop_nulls: bool) -> None:
+    compiled = engine.compile({"type": "object", "properties": {"spec": schema}}, drop_nulls=drop_nulls)
+    obj = {"spec": value}
+    if compiled._is_exact(obj):
+        kept = engine.without_nulls(obj) if drop_nulls else obj
+        assert kept is obj
+        dropped: list[str] = []
+        assert compiled._pruner is None or compiled._pruner(obj, None, dropped) == obj
+        assert dropped == []
+
+
 # -- metadata ---------------------------------------------------------------------------------------------------------
 
 

@@ -40,10 +40,12 @@ class Structural:
 
     def prune(self, obj: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The object without the fields that the schema does not know, and the paths of those, in order."""
+        if not self._drop_nulls and isinstance(meta := obj.get("metadata"), dict) and None in meta.values():
+            obj = {**obj, "metadata": without_nulls(meta)}
+        if self._is_exact(obj):
+            return obj, []
         if self._drop_nulls:
             obj = without_nulls(obj)
-        elif isinstance(meta := obj.get("metadata"), dict) and None in meta.values():
-            obj = {**obj, "metadata": without_nulls(meta)}
         if self._pruner is None:
             return obj, []
         dropped: list[str] = []
@@ -76,6 +78,10 @@ class Structural:
     @cached_property
     def _defaulter(self) -> defaults.Defaulter | None:
         return defaults.compile(self.schema)
+
+    @cached_property
+    def _is_exact(self) -> fast.Validator:
+        return fast.compile_exact(self.schema, drop_nulls=self._drop_nulls)
 
     @cached_property
     def _surely_fits(self) -> fast.Validator:

@@ -106,6 +106,47 @@ def _translate_children(schema: Schema, result: dict[str, Any]) -> None:
         result["uniqueItems"] = True
 
 
+# -- nothing to prune -------------------------------------------------------------------------------------------------
+
+_NOT_NULL = ["string", "integer", "number", "boolean", "object", "array"]
+
+
+def compile_exact(schema: Schema, *, drop_nulls: bool) -> Validator:
+    """Whether a value surely has nothing to prune: no field that the schema does not know, no null that would go.
+
+    `drop_nulls`: whether every null would go, not only those in fields that may not be null.
+    """
+    is_valid: Validator = jsonschema_rs.Draft202012Validator(_exact(schema, drop_nulls)).is_valid
+    return is_valid
+
+
+def _exact(schema: Schema, drop_nulls: bool) -> dict[str, Any]:
+    if isinstance(schema.get("items"), Mapping):
+        return {"items": _exact(schema["items"], drop_nulls), **_no_other("array", drop_nulls)}
+    values = schema.get("additionalProperties")
+    if isinstance(values, Mapping):
+        return {"additionalProperties": _exact_member(values, drop_nulls), **_no_other("object", drop_nulls)}
+    properties = schema.get("properties") or {}
+    preserves = bool(schema.get("x-kubernetes-preserve-unknown-fields")) or values is True
+    if properties or schema.get("type") == "object":
+        inner = {name: _exact_member(each, drop_nulls) for name, each in properties.items()}
+        rest = {"additionalProperties": preserves and not drop_nulls}
+        return {"properties": inner, **rest, **_no_other("object", drop_nulls)}
+    return _no_other("null", drop_nulls)
+
+
+def _no_other(container: str, drop_nulls: bool) -> dict[str, Any]:
+    """Where every null would go, a value of the wrong type must be no container in which one could hide."""
+    return {"type": [*_NOT_NULL[:4], container]} if drop_nulls else {}
+
+
+def _exact_member(schema: Schema, drop_nulls: bool) -> dict[str, Any]:
+    if drop_nulls or not schema.get("nullable"):
+        inner = _exact(schema, drop_nulls)
+        return {**inner, "type": [t for t in inner.get("type", _NOT_NULL) if t != "null"]}
+    return _exact(schema, drop_nulls)
+
+
 # -- list maps --------------------------------------------------------------------------------------------------------
 
 
