@@ -37,6 +37,8 @@ class Absent:
     reference: ContractVersionedObjectReference
     why: Literal["not found", "kind not served", "not readable"]
     message: str
+    resource: Resource | None = None
+    """Its kind as it is served: watch that to learn when the object comes. None where the kind is not served."""
 
     @property
     def is_gone(self) -> bool:
@@ -106,7 +108,8 @@ class References:
         if obj is None and confirm_gone:
             obj = await self._read(served.resource, reference.name, namespace)
         if obj is None:
-            return Absent(reference, "not found", f"{reference.kind} {reference.name} does not exist")
+            message = f"{reference.kind} {reference.name} does not exist"
+            return Absent(reference, "not found", message, served.resource)
         return obj, served
 
     async def _read(self, resource: Resource, name: str, namespace: str) -> Unstructured | None:

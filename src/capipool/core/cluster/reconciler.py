@@ -17,7 +17,7 @@ from capipool.core.cluster.decide import decide
 from capipool.core.cluster.observe import Observer, stands_alone
 from capipool.core.cluster.world import World
 from capipool.core.options import Options
-from capipool.core.references import Absent, References, kind_of
+from capipool.core.references import References, kind_of
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import ObjectKey
 from capipool.runtime.controller import Controller
@@ -130,7 +130,7 @@ class ClusterReconciler:
         """Watch the provider kinds that a Cluster refers to, once they are known."""
         assert self._controller is not None
         for provider in (world.infra, world.control_plane):
-            if provider is not None and not isinstance(provider, Absent):
+            if provider is not None and provider.resource is not None:
                 self._references.watch(self._controller, provider.resource, self._provider_changed)
 
 

@@ -99,7 +99,7 @@ class MachinePoolReconciler:
         assert self._controller is not None
         changed = partial(watches.provider_changed, self._pools)
         for provider in (world.infra, world.bootstrap):
-            if provider is not None and not isinstance(provider, Absent):
+            if provider is not None and provider.resource is not None:
                 self._references.watch(self._controller, provider.resource, changed)
         if not isinstance(world.infra, Absent) and world.infra.machine_resource is not None:
             changed = partial(watches.infra_machine_changed, self._pools)
