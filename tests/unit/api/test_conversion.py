@@ -93,6 +93,40 @@ def test_conversion_changes_no_input_and_gives_objects_that_the_other_version_le
     assert engine.compile(SCHEMAS[kind, OLD]).validate(after) == []
 
 
+ZEROS = {
+    "MachinePool": {
+        "spec": {
+            "clusterName": "c",
+            "template": {
+                "metadata": {},
+                "spec": {
+                    "clusterName": "c",
+                    "bootstrap": {"configRef": {"apiVersion": "b.io/v1", "kind": "B", "name": "n"}},
+                    "infrastructureRef": {"apiVersion": "i.io/v1", "kind": "P", "name": "n"},
+                },
+            },
+        },
+        "status": {"replicas": 0, "bootstrapReady": False, "infrastructureReady": False, "nodeRefs": []},
+    },
+    "Cluster": {
+        "spec": {
+            "paused": False,
+            "clusterNetwork": {"services": {"cidrBlocks": ["10.0.0.0/12"]}},
+            "controlPlaneEndpoint": {"host": "", "port": 0},
+            "infrastructureRef": {"apiVersion": "i.io/v1", "kind": "C", "name": "n"},
+        },
+        "status": {"infrastructureReady": False, "controlPlaneReady": False, "observedGeneration": 0},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", sorted(ZEROS))
+def test_the_zeros_that_go_clients_of_the_old_version_write_are_valid_in_the_new(kind: str) -> None:
+    head = {"apiVersion": "cluster.x-k8s.io/v1beta1", "kind": kind, "metadata": {"name": "n", "namespace": "ns"}}
+    new = CONVERTERS[kind].convert(head | ZEROS[kind], NEW)
+    assert engine.compile(SCHEMAS[kind, NEW]).validate(new) == []
+
+
 REFERENCE = {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "P", "name": "n"}
 MACHINE = {"clusterName": "c", "bootstrap": {"dataSecretName": "s"}, "infrastructureRef": REFERENCE}
 

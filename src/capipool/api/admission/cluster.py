@@ -15,7 +15,10 @@ from capipool.machinery.objects import Raw
 
 _SOURCES = ("controlPlaneRef", "infrastructureRef", "topology")
 """Where a cluster comes from. Upstream wants one of them; here a cluster without any is one that somebody brings."""
-_UNUSED = {"spec.topology": "write the objects that the ClusterClass would make, and refer to them"}
+_UNUSED = {
+    "spec.topology": "write the objects that the ClusterClass would make, and refer to them",
+    "spec.availabilityGates": "Available follows the cluster's own conditions alone",
+}
 
 
 def rules() -> Rules:

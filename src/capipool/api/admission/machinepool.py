@@ -20,6 +20,7 @@ _MACHINE = "spec.template.spec"
 _UNUSED = {
     f"{_MACHINE}.failureDomain": "use spec.failureDomains",
     f"{_MACHINE}.providerID": "the provider sets spec.providerIDList",
+    f"{_MACHINE}.readinessGates": "a pool's replicas are ready when their Nodes are",
 }
 
 
