@@ -139,6 +139,11 @@ def test_an_update_lets_what_did_not_change_be() -> None:
     assert len(errors_of(schema, {"a": "longer still"}, {"a": "too long"})) == 1
 
 
+def test_a_number_in_the_place_of_an_equal_boolean_is_a_change() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "boolean"}}}
+    assert len(errors_of(schema, {"a": 0}, {"a": False})) == 1
+
+
 def test_metadata_is_typed_even_where_the_schema_says_nothing() -> None:
     errors = structural_of().validate({"metadata": {"labels": {"a": 1}, "finalizers": "x"}})
     assert [e.path for e in errors] == ["metadata.labels[a]", "metadata.finalizers"]

@@ -16,6 +16,7 @@ from capipool.apiserver.fieldmanager.paths import Fields
 from capipool.machinery.clock import format_time
 from capipool.machinery.errors import BadRequest, Conflict
 from capipool.machinery.objects import Raw
+from capipool.machinery.patch import merge
 from capipool.machinery.schema import engine
 
 BEFORE_FIRST_APPLY = "before-first-apply"
@@ -177,7 +178,7 @@ def _without_abandoned(merged: Raw, abandoned: Fields, mine: Fields, others: Own
 def _compare(before: values.Leaves, after: values.Leaves) -> tuple[Fields, Fields]:
     """The paths that are new or have another value, and those that are gone."""
     old, new = before.values, after.values
-    changed = frozenset(p for p, v in new.items() if p not in old or (old[p] is not v and old[p] != v))
+    changed = frozenset(p for p, v in new.items() if p not in old or (old[p] is not v and not merge.same(old[p], v)))
     gone = frozenset(p for p in old if p not in new and p not in after.holders)
     return changed, gone
 

@@ -44,7 +44,7 @@ def _diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     patch: dict[str, Any] = {}
     for key, value in new.items():
         before = old.get(key)
-        if value is None or _same(before, value):
+        if value is None or same(before, value):
             continue
         if isinstance(value, Mapping) and isinstance(before, Mapping):
             if changed := _diff(before, value):
@@ -57,8 +57,8 @@ def _diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return patch
 
 
-def _same(a: Any, b: Any) -> bool:
-    """Equal as JSON: in Python `True == 1` and `1 == 1.0`, on the wire the first are different."""
+def same(a: Any, b: Any) -> bool:
+    """Whether values are equal as JSON: in Python `True == 1` and `1 == 1.0`, on the wire the first two differ."""
     if a is b:
         return True
     if a != b:
@@ -66,7 +66,7 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
         return type(a) is type(b)
     if isinstance(a, Mapping):
-        return all(_same(v, b[k]) for k, v in a.items())
+        return all(same(v, b[k]) for k, v in a.items())
     if isinstance(a, list | tuple):
-        return all(map(_same, a, b))
+        return all(map(same, a, b))
     return True

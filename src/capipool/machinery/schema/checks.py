@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from capipool.machinery.errors import FieldError, invalid, not_supported, required
+from capipool.machinery.patch import merge
 from capipool.machinery.schema import cel, formats
 
 Schema = Mapping[str, Any]
@@ -34,7 +35,7 @@ def compile(schema: Schema) -> Check:
     inner = [*_value_checks(schema), *_child_checks(schema), *_junctor_checks(schema)]
 
     def check(value: Any, old: Any, path: str, errors: list[FieldError]) -> None:
-        if (value is None and nullable) or (old is not ABSENT and same(value, old)):
+        if (value is None and nullable) or (old is not ABSENT and merge.same(value, old)):
             return
         if type_check is not None:
             why = type_check(value)
@@ -45,11 +46,6 @@ def compile(schema: Schema) -> Check:
             each(value, old, path, errors)
 
     return check
-
-
-def same(a: Any, b: Any) -> bool:
-    """Equal as JSON, where `true` is not 1."""
-    return bool(a == b) and (not isinstance(a, bool | int) or isinstance(a, bool) == isinstance(b, bool))
 
 
 def type_name(value: Any) -> str:
@@ -130,7 +126,7 @@ def _enum(allowed: Sequence[Any]) -> Check:
     names = [v if isinstance(v, str) else str(v) for v in allowed]
 
     def check(value: Any, old: Any, path: str, errors: list[FieldError]) -> None:
-        if not any(same(value, v) for v in allowed):
+        if not any(merge.same(value, v) for v in allowed):
             errors.append(not_supported(path, value, names))
 
     return check
@@ -415,7 +411,7 @@ def compile_rules(schema: Schema) -> Check | None:
         for rule in rules:
             found = rule.judge(value, None if old is ABSENT else old, path, has_old=old is not ABSENT)
             # An unchanged value is let be, unless the rule is about the change itself.
-            if found is not None and (rule.is_transition or old is ABSENT or not same(value, old)):
+            if found is not None and (rule.is_transition or old is ABSENT or not merge.same(value, old)):
                 errors.append(found)
         for each in children:
             each(value, old, path, errors)
