@@ -235,6 +235,8 @@ class Applier:
     async def _write_status(self, seen: World, status: KubeadmConfigStatus) -> bool:
         """Write what changed of the status, if anything did. Returns whether."""
         status = msgspec.structs.replace(status, observed_generation=seen.config.metadata.generation or None)
+        if status == seen.config.status:
+            return False
         before = objects.to_raw(seen.config)
         after = objects.to_raw(objects.replace(seen.config, status=status))
         patch = merge.diff(before.get("status") or {}, after.get("status") or {})

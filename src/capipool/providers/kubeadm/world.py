@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 
@@ -73,7 +74,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class World(msgspec.Struct, frozen=True, kw_only=True):
+class World(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One KubeadmConfig and all that bears on its bootstrap data."""
 
     config: KubeadmConfig
@@ -102,16 +103,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         text = self.data.metadata.annotations.get(TOKENS_ANNOTATION, "") if self.data is not None else ""
         return tuple(filter(None, text.split(",")))
 
-    @property
+    @cached_property
     def spec(self) -> Raw:
-        """The spec as JSON."""
-        return spec_of(self.config)
-
-
-def spec_of(config: KubeadmConfig) -> Raw:
-    """The spec as JSON has it, with what its type does not know."""
-    spec: Raw = objects.to_raw(config).get("spec") or {}
-    return spec
+        """The spec as JSON has it, with what its type does not know."""
+        spec: Raw = objects.to_raw(self.config).get("spec") or {}
+        return spec
 
 
 def initialized(cluster: Cluster) -> bool:
