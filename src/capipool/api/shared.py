@@ -34,6 +34,17 @@ ObservedGeneration = Annotated[Int64, Limits(minimum=1)]
 ConditionType = Annotated[str, Limits(min_length=1, max_length=316, pattern=QUALIFIED_NAME)]
 ConditionStatus = Annotated[str, Limits(enum=("True", "False", "Unknown"))]
 Conditions = Annotated[tuple[Condition, ...], Limits(max_items=32, list_map_keys=("type",))]
+MachinePoolPhase = Annotated[
+    str,
+    Limits(
+        enum=(
+            *("Pending", "Provisioning", "Provisioned", "Running", "ScalingUp", "ScalingDown", "Scaling"),
+            *("Deleting", "Failed", "Unknown"),
+        )
+    ),
+]
+MachineDeploymentPhase = Annotated[str, Limits(enum=("ScalingUp", "ScalingDown", "Running", "Failed", "Unknown"))]
+ClusterPhase = Annotated[str, Limits(enum=("Pending", "Provisioning", "Provisioned", "Deleting", "Failed", "Unknown"))]
 DeletionOrder = Annotated[str, Limits(enum=("Random", "Newest", "Oldest"))]
 UnhealthyRange = Annotated[str, Limits(min_length=1, max_length=32, pattern=r"^\[[0-9]+-[0-9]+\]$")]
 UnhealthyConditionType = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from capipool.api.shared import (
+    ClusterPhase,
     ConditionGate,
     Conditions,
     ObjectReference,
@@ -46,15 +47,15 @@ class APIEndpoint(Model):
 class ClusterSpec(Model):
     """What is wanted of a cluster."""
 
+    paused: bool | None = None
+    infrastructure_ref: ObjectReference | None = None
+    control_plane_ref: ObjectReference | None = None
+    control_plane_endpoint: APIEndpoint = APIEndpoint()
+    cluster_network: ClusterNetwork = ClusterNetwork()
+    topology: Topology | None = None
     availability_gates: Annotated[
         tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))
     ] = ()
-    cluster_network: ClusterNetwork = ClusterNetwork()
-    control_plane_endpoint: APIEndpoint = APIEndpoint()
-    control_plane_ref: ObjectReference | None = None
-    infrastructure_ref: ObjectReference | None = None
-    paused: bool | None = None
-    topology: Topology | None = None
 
 
 class FailureDomain(Model):
@@ -75,14 +76,14 @@ class V1Beta2ClusterStatus(Model):
 class ClusterStatus(Model):
     """What is observed of a cluster."""
 
+    failure_domains: dict[str, FailureDomain] = msgspec.field(default_factory=dict)
+    observed_generation: Int64 | None = None
+    phase: ClusterPhase = ""
     conditions: tuple[V1Beta1Condition, ...] = ()
     control_plane_ready: bool | None = None
-    failure_domains: dict[str, FailureDomain] = msgspec.field(default_factory=dict)
-    failure_message: Str10240 = ""
-    failure_reason: str = ""
     infrastructure_ready: bool | None = None
-    observed_generation: Int64 | None = None
-    phase: Annotated[str, Limits(enum=("Pending", "Provisioning", "Provisioned", "Deleting", "Failed", "Unknown"))] = ""
+    failure_reason: str = ""
+    failure_message: Str10240 = ""
     v1beta2: V1Beta2ClusterStatus = V1Beta2ClusterStatus()
 
 

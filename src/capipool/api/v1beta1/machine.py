@@ -16,22 +16,22 @@ from capipool.machinery.schema.limits import Int64, Limits
 class MachineStatus(Model):
     """What is observed of a machine."""
 
-    addresses: tuple[MachineAddress, ...] = ()
-    bootstrap_ready: bool | None = None
-    certificates_expiry_date: dt.datetime | None = None
-    conditions: tuple[V1Beta1Condition, ...] = ()
     deletion: MachineDeletionProgress = MachineDeletionProgress()
-    failure_message: Str10240 = ""
-    failure_reason: str = ""
-    infrastructure_ready: bool | None = None
-    last_updated: dt.datetime | None = None
-    node_info: NodeInfo | None = None
-    node_ref: ObjectReference | None = None
     observed_generation: Int64 | None = None
     phase: Annotated[
         str,
         Limits(enum=("Pending", "Provisioning", "Provisioned", "Running", "Deleting", "Deleted", "Failed", "Unknown")),
     ] = ""
+    conditions: tuple[V1Beta1Condition, ...] = ()
+    node_ref: ObjectReference | None = None
+    node_info: NodeInfo | None = None
+    addresses: tuple[MachineAddress, ...] = ()
+    bootstrap_ready: bool | None = None
+    certificates_expiry_date: dt.datetime | None = None
+    infrastructure_ready: bool | None = None
+    last_updated: dt.datetime | None = None
+    failure_reason: str = ""
+    failure_message: Str10240 = ""
     v1beta2: V1Beta2Status = V1Beta2Status()
 
 

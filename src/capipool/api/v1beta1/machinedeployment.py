@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from capipool.api.shared import LabelSelector, SelectorText, Str63, V1Beta1Condition, Versions
+from capipool.api.shared import LabelSelector, MachineDeploymentPhase, SelectorText, Str63, V1Beta1Condition, Versions
 from capipool.api.v1beta1.shared import (
     MachineDeploymentStrategy,
     MachineNamingStrategy,
@@ -14,7 +14,7 @@ from capipool.api.v1beta1.shared import (
 )
 from capipool.machinery.objects import Model, Object
 from capipool.machinery.resource import Resource
-from capipool.machinery.schema.limits import Int32, Int64, Limits
+from capipool.machinery.schema.limits import Int32, Int64
 
 
 class MachineDeploymentSpec(Model):
@@ -23,30 +23,30 @@ class MachineDeploymentSpec(Model):
     cluster_name: Str63
     selector: LabelSelector
     template: MachineTemplateSpec
-    machine_naming_strategy: MachineNamingStrategy = MachineNamingStrategy()
-    min_ready_seconds: Int32 | None = None
     paused: bool | None = None
-    progress_deadline_seconds: Int32 | None = None
     replicas: Int32 | None = None
+    min_ready_seconds: Int32 | None = None
+    strategy: MachineDeploymentStrategy = MachineDeploymentStrategy()
+    machine_naming_strategy: MachineNamingStrategy = MachineNamingStrategy()
+    progress_deadline_seconds: Int32 | None = None
     revision_history_limit: Int32 | None = None
     rollout_after: dt.datetime | None = None
-    strategy: MachineDeploymentStrategy = MachineDeploymentStrategy()
 
 
 class MachineDeploymentStatus(Model):
     """What is observed of a deployment."""
 
-    available_replicas: Int32 | None = None
-    conditions: tuple[V1Beta1Condition, ...] = ()
-    observed_generation: Int64 | None = None
-    phase: Annotated[str, Limits(enum=("ScalingUp", "ScalingDown", "Running", "Failed", "Unknown"))] = ""
-    ready_replicas: Int32 | None = None
     replicas: Int32 | None = None
     selector: SelectorText = ""
-    unavailable_replicas: Int32 | None = None
+    observed_generation: Int64 | None = None
+    phase: MachineDeploymentPhase = ""
+    conditions: tuple[V1Beta1Condition, ...] = ()
+    ready_replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
     updated_replicas: Int32 | None = None
-    v1beta2: V1Beta2ReplicaStatus = V1Beta2ReplicaStatus()
+    unavailable_replicas: Int32 | None = None
     versions: Versions = ()
+    v1beta2: V1Beta2ReplicaStatus = V1Beta2ReplicaStatus()
 
 
 class MachineDeployment(Object, kw_only=True):

@@ -37,10 +37,10 @@ class MachineHealthCheckSpec(Model):
 class MachineHealthCheckStatus(Model):
     """What is observed of the machines that are checked."""
 
+    observed_generation: Int64 | None = None
     conditions: tuple[V1Beta1Condition, ...] = ()
     current_healthy: NonNegative | None = None
     expected_machines: NonNegative | None = None
-    observed_generation: Int64 | None = None
     remediations_allowed: NonNegative | None = None
     targets: Annotated[tuple[Str253, ...], Limits(max_items=10000)] = ()
     v1beta2: V1Beta2Status = V1Beta2Status()

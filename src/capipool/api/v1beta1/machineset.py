@@ -16,27 +16,27 @@ class MachineSetSpec(Model):
 
     cluster_name: Str63
     selector: LabelSelector
-    delete_policy: DeletionOrder = ""
-    machine_naming_strategy: MachineNamingStrategy = MachineNamingStrategy()
-    min_ready_seconds: Int32 | None = None
     replicas: Int32 | None = None
     template: MachineTemplateSpec = MachineTemplateSpec()
+    min_ready_seconds: Int32 | None = None
+    delete_policy: DeletionOrder = ""
+    machine_naming_strategy: MachineNamingStrategy = MachineNamingStrategy()
 
 
 class MachineSetStatus(Model):
     """What is observed of a set."""
 
-    available_replicas: Int32 | None = None
-    conditions: tuple[V1Beta1Condition, ...] = ()
-    failure_message: Str10240 = ""
-    failure_reason: str = ""
-    fully_labeled_replicas: Int32 | None = None
-    observed_generation: Int64 | None = None
-    ready_replicas: Int32 | None = None
     replicas: Int32 | None = None
     selector: SelectorText = ""
-    v1beta2: V1Beta2ReplicaStatus = V1Beta2ReplicaStatus()
+    observed_generation: Int64 | None = None
+    conditions: tuple[V1Beta1Condition, ...] = ()
+    ready_replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
+    fully_labeled_replicas: Int32 | None = None
     versions: Versions = ()
+    failure_reason: str = ""
+    failure_message: Str10240 = ""
+    v1beta2: V1Beta2ReplicaStatus = V1Beta2ReplicaStatus()
 
 
 class MachineSet(Object, kw_only=True):

@@ -56,15 +56,15 @@ class VariableOverrides(Model):
 class ControlPlaneTopology(Model):
     """The control plane of a cluster made from a class."""
 
-    machine_health_check: MachineHealthCheckTopology = MachineHealthCheckTopology()
     metadata: TemplateMetadata = TemplateMetadata()
+    replicas: Int32 | None = None
+    readiness_gates: Annotated[tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))] = ()
+    rollout: ControlPlaneTopologyRollout = ControlPlaneTopologyRollout()
+    taints: Taints = ()
+    machine_health_check: MachineHealthCheckTopology = MachineHealthCheckTopology()
     node_deletion_timeout: str = ""
     node_drain_timeout: str = ""
     node_volume_detach_timeout: str = ""
-    readiness_gates: Annotated[tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))] = ()
-    replicas: Int32 | None = None
-    rollout: ControlPlaneTopologyRollout = ControlPlaneTopologyRollout()
-    taints: Taints = ()
     variables: VariableOverrides = VariableOverrides()
 
 
@@ -73,18 +73,18 @@ class MachineDeploymentTopology(Model):
 
     class_: Str256
     name: Str63
-    failure_domain: Str256 = ""
-    machine_health_check: MachineHealthCheckTopology = MachineHealthCheckTopology()
     metadata: TemplateMetadata = TemplateMetadata()
-    min_ready_seconds: Int32 | None = None
-    node_deletion_timeout: str = ""
-    node_drain_timeout: str = ""
-    node_volume_detach_timeout: str = ""
-    readiness_gates: Annotated[tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))] = ()
     replicas: Int32 | None = None
+    failure_domain: Str256 = ""
+    min_ready_seconds: Int32 | None = None
+    readiness_gates: Annotated[tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))] = ()
     rollout: ControlPlaneTopologyRollout = ControlPlaneTopologyRollout()
     strategy: MachineDeploymentStrategy = MachineDeploymentStrategy()
     taints: Taints = ()
+    machine_health_check: MachineHealthCheckTopology = MachineHealthCheckTopology()
+    node_deletion_timeout: str = ""
+    node_drain_timeout: str = ""
+    node_volume_detach_timeout: str = ""
     variables: VariableOverrides = VariableOverrides()
 
 
@@ -93,14 +93,14 @@ class MachinePoolTopology(Model):
 
     class_: Str256
     name: Str63
-    failure_domains: Annotated[tuple[Str256, ...], Limits(max_items=100)] = ()
     metadata: TemplateMetadata = TemplateMetadata()
+    replicas: Int32 | None = None
+    failure_domains: Annotated[tuple[Str256, ...], Limits(max_items=100)] = ()
     min_ready_seconds: Int32 | None = None
+    taints: Taints = ()
     node_deletion_timeout: str = ""
     node_drain_timeout: str = ""
     node_volume_detach_timeout: str = ""
-    replicas: Int32 | None = None
-    taints: Taints = ()
     variables: VariableOverrides = VariableOverrides()
 
 

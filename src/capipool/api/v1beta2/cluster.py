@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from capipool.api.shared import (
+    ClusterPhase,
     Conditions,
     ObservedGeneration,
     Port,
@@ -60,13 +61,14 @@ class ClusterSpec(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    availability_gates: ReadinessGates = ()
-    cluster_network: ClusterNetwork = ClusterNetwork()
-    control_plane_endpoint: APIEndpoint = APIEndpoint()
-    control_plane_ref: ContractVersionedObjectReference | None = None
-    infrastructure_ref: ContractVersionedObjectReference | None = None
     paused: bool | None = None
+    """Whether every object of the cluster is left alone."""
+    infrastructure_ref: ContractVersionedObjectReference | None = None
+    control_plane_ref: ContractVersionedObjectReference | None = None
+    control_plane_endpoint: APIEndpoint = APIEndpoint()
+    cluster_network: ClusterNetwork = ClusterNetwork()
     topology: Topology | None = None
+    availability_gates: ReadinessGates = ()
 
 
 class UpgradeStep(Model):
@@ -78,13 +80,13 @@ class UpgradeStep(Model):
 class ClusterReplicas(Model):
     """Machines of the control plane, or of all workers, counted."""
 
-    available_replicas: Int32 | None = None
+    replicas: Int32 | None = None
     desired_replicas: Int32 | None = None
     ready_replicas: Int32 | None = None
-    replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
     up_to_date_replicas: Int32 | None = None
-    upgrade_plan: Annotated[tuple[UpgradeStep, ...], Limits(min_items=1, max_items=32, list_type="atomic")] = ()
     versions: Annotated[tuple[StatusVersion, ...], Limits(min_items=1, max_items=32, list_type="atomic")] = ()
+    upgrade_plan: Annotated[tuple[UpgradeStep, ...], Limits(min_items=1, max_items=32, list_type="atomic")] = ()
 
 
 class FailureDomain(Model):
@@ -109,16 +111,16 @@ class ClusterStatus(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    conditions: Conditions = ()
-    control_plane: ClusterReplicas = ClusterReplicas()
-    deprecated: DeprecatedStatus = DeprecatedStatus()
     failure_domains: Annotated[
         tuple[FailureDomain, ...], Limits(min_items=1, max_items=100, list_map_keys=("name",))
     ] = ()
-    initialization: ClusterInitialization = ClusterInitialization()
     observed_generation: ObservedGeneration | None = None
-    phase: Annotated[str, Limits(enum=("Pending", "Provisioning", "Provisioned", "Deleting", "Failed", "Unknown"))] = ""
+    initialization: ClusterInitialization = ClusterInitialization()
+    phase: ClusterPhase = ""
+    conditions: Conditions = ()
+    control_plane: ClusterReplicas = ClusterReplicas()
     workers: ClusterReplicas = ClusterReplicas()
+    deprecated: DeprecatedStatus = DeprecatedStatus()
 
 
 class Cluster(Object, kw_only=True):

@@ -15,8 +15,8 @@ from capipool.machinery.schema.limits import Int64, Limits
 class MachineAddress(Model):
     """One address of a machine."""
 
-    address: Str256
     type: Annotated[str, Limits(enum=("Hostname", "ExternalIP", "InternalIP", "ExternalDNS", "InternalDNS"))]
+    address: Str256
 
 
 class MachineDeletionProgress(Model):
@@ -61,17 +61,10 @@ class MachineStatus(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    addresses: Annotated[tuple[MachineAddress, ...], Limits(max_items=256, list_type="atomic")] = ()
-    certificates_expiry_date: dt.datetime | None = None
-    conditions: Conditions = ()
-    deletion: MachineDeletionProgress = MachineDeletionProgress()
-    deprecated: DeprecatedStatus = DeprecatedStatus()
     failure_domain: Str256 = ""
-    initialization: MachineInitialization = MachineInitialization()
-    last_updated: dt.datetime | None = None
-    node_info: NodeInfo | None = None
-    node_ref: MachineNodeReference | None = None
+    deletion: MachineDeletionProgress = MachineDeletionProgress()
     observed_generation: ObservedGeneration | None = None
+    initialization: MachineInitialization = MachineInitialization()
     phase: Annotated[
         str,
         Limits(
@@ -88,6 +81,15 @@ class MachineStatus(Model):
             )
         ),
     ] = ""
+    conditions: Conditions = ()
+    node_ref: MachineNodeReference | None = None
+    node_info: NodeInfo | None = None
+    addresses: Annotated[tuple[MachineAddress, ...], Limits(max_items=256, list_type="atomic")] = ()
+    certificates_expiry_date: dt.datetime | None = None
+    """When the certificates of a control plane machine expire."""
+    last_updated: dt.datetime | None = None
+    """When the phase changed."""
+    deprecated: DeprecatedStatus = DeprecatedStatus()
 
 
 class Machine(Object, kw_only=True):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from capipool.api.shared import (
     Conditions,
     LabelSelector,
+    MachineDeploymentPhase,
     ObservedGeneration,
     SelectorText,
     Str63,
@@ -33,22 +34,23 @@ class MachineDeploymentSpec(Model):
     cluster_name: Str63
     selector: LabelSelector
     template: MachineTemplateSpec
-    deletion: MachineSetDeletion = MachineSetDeletion()
-    machine_naming: MachineNaming = MachineNaming()
     paused: bool | None = None
-    remediation: MachineDeploymentRemediation = MachineDeploymentRemediation()
+    """Whether a change of the template waits; scaling goes on."""
     replicas: Int32 | None = None
     rollout: Rollout = Rollout()
+    machine_naming: MachineNaming = MachineNaming()
+    remediation: MachineDeploymentRemediation = MachineDeploymentRemediation()
+    deletion: MachineSetDeletion = MachineSetDeletion()
 
 
 class MachineDeploymentV1Beta1Status(Model):
     """Conditions and counters as v1beta1 computes them."""
 
-    available_replicas: Int32 | None = None
     conditions: tuple[V1Beta1Condition, ...] = ()
     ready_replicas: Int32 | None = None
-    unavailable_replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
     updated_replicas: Int32 | None = None
+    unavailable_replicas: Int32 | None = None
 
 
 class MachineDeploymentDeprecatedStatus(Model):
@@ -62,16 +64,17 @@ class MachineDeploymentStatus(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    available_replicas: Int32 | None = None
-    conditions: Conditions = ()
-    deprecated: MachineDeploymentDeprecatedStatus = MachineDeploymentDeprecatedStatus()
-    observed_generation: ObservedGeneration | None = None
-    phase: Annotated[str, Limits(enum=("ScalingUp", "ScalingDown", "Running", "Failed", "Unknown"))] = ""
-    ready_replicas: Int32 | None = None
     replicas: Int32 | None = None
     selector: SelectorText = ""
+    """The label selector as text, for the scale subresource."""
+    observed_generation: ObservedGeneration | None = None
+    phase: MachineDeploymentPhase = ""
+    conditions: Conditions = ()
+    ready_replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
     up_to_date_replicas: Int32 | None = None
     versions: Versions = ()
+    deprecated: MachineDeploymentDeprecatedStatus = MachineDeploymentDeprecatedStatus()
 
 
 class MachineDeployment(Object, kw_only=True):

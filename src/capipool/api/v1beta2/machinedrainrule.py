@@ -26,8 +26,8 @@ class MachineSelection(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    cluster_selector: LabelSelector | None = None
     selector: LabelSelector | None = None
+    cluster_selector: LabelSelector | None = None
 
 
 class PodSelection(Model):
@@ -35,8 +35,8 @@ class PodSelection(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    namespace_selector: LabelSelector | None = None
     selector: LabelSelector | None = None
+    namespace_selector: LabelSelector | None = None
 
 
 class MachineDrainRuleSpec(Model):

@@ -26,17 +26,17 @@ from capipool.machinery.schema.limits import Limits
 class UnhealthyMachineCondition(Model):
     """A machine condition that, held for `timeout_seconds`, makes the machine unhealthy."""
 
+    type: UnhealthyConditionType
     status: ConditionStatus
     timeout_seconds: NonNegative
-    type: UnhealthyConditionType
 
 
 class UnhealthyNodeCondition(Model):
     """A node condition that, held for `timeout_seconds`, makes its machine unhealthy."""
 
+    type: Annotated[str, Limits(min_length=1)]
     status: Annotated[str, Limits(min_length=1)]
     timeout_seconds: NonNegative
-    type: Annotated[str, Limits(min_length=1)]
 
 
 class HealthChecks(Model):
@@ -45,6 +45,7 @@ class HealthChecks(Model):
     LIMITS: ClassVar = Limits(min_properties=1)
 
     node_startup_timeout_seconds: NonNegative | None = None
+    """How long a Node may take to join; None is ten minutes."""
     unhealthy_machine_conditions: Annotated[
         tuple[UnhealthyMachineCondition, ...], Limits(min_items=1, max_items=100, list_type="atomic")
     ] = ()
@@ -91,8 +92,8 @@ class MachineHealthCheckSpec(Model):
 
     cluster_name: Str63
     selector: LabelSelector
-    checks: HealthChecks = HealthChecks()
     remediation: Remediation = Remediation()
+    checks: HealthChecks = HealthChecks()
 
 
 class MachineHealthCheckV1Beta1Status(Model):
@@ -112,13 +113,15 @@ class MachineHealthCheckStatus(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
+    observed_generation: ObservedGeneration | None = None
     conditions: Conditions = ()
     current_healthy: NonNegative | None = None
-    deprecated: MachineHealthCheckDeprecatedStatus = MachineHealthCheckDeprecatedStatus()
     expected_machines: NonNegative | None = None
-    observed_generation: ObservedGeneration | None = None
     remediations_allowed: NonNegative | None = None
+    """How many more machines may be replaced before the limit is reached."""
     targets: Annotated[tuple[Str253, ...], Limits(max_items=10000, list_type="atomic")] = ()
+    """The names of the machines that are checked."""
+    deprecated: MachineHealthCheckDeprecatedStatus = MachineHealthCheckDeprecatedStatus()
 
 
 class MachineHealthCheck(Object, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from capipool.api.shared import (
     Conditions,
+    MachinePoolPhase,
     ObjectReference,
     ObservedGeneration,
     Str63,
@@ -26,20 +27,23 @@ class MachinePoolSpec(Model):
 
     cluster_name: Str63
     template: MachineTemplateSpec
-    failure_domains: Annotated[tuple[Str256, ...], Limits(max_items=100, list_type="atomic")] = ()
-    provider_id_list: Annotated[tuple[Str512, ...], Limits(max_items=10000, list_type="atomic")] = ()
     replicas: Int32 | None = None
+    """How many instances are wanted; 0 is a normal state."""
+    provider_id_list: Annotated[tuple[Str512, ...], Limits(max_items=10000, list_type="atomic")] = ()
+    """The instances there are, copied from the infrastructure object. One entry is one replica."""
+    failure_domains: Annotated[tuple[Str256, ...], Limits(max_items=100, list_type="atomic")] = ()
+    """Where instances may go; the provider chooses where none are named."""
 
 
 class MachinePoolV1Beta1Status(Model):
     """Conditions and counters as v1beta1 computes them."""
 
-    available_replicas: Int32 | None = None
     conditions: tuple[V1Beta1Condition, ...] = ()
-    failure_message: Str10240 = ""
-    failure_reason: str = ""
     ready_replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
     unavailable_replicas: Int32 | None = None
+    failure_reason: str = ""
+    failure_message: Str10240 = ""
 
 
 class MachinePoolDeprecatedStatus(Model):
@@ -53,33 +57,20 @@ class MachinePoolStatus(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    available_replicas: Int32 | None = None
-    conditions: Conditions = ()
-    deprecated: MachinePoolDeprecatedStatus = MachinePoolDeprecatedStatus()
-    initialization: MachineInitialization = MachineInitialization()
-    node_refs: Annotated[tuple[ObjectReference, ...], Limits(max_items=10000, list_type="atomic")] = ()
-    observed_generation: ObservedGeneration | None = None
-    phase: Annotated[
-        str,
-        Limits(
-            enum=(
-                "Pending",
-                "Provisioning",
-                "Provisioned",
-                "Running",
-                "ScalingUp",
-                "ScalingDown",
-                "Scaling",
-                "Deleting",
-                "Failed",
-                "Unknown",
-            )
-        ),
-    ] = ""
-    ready_replicas: Int32 | None = None
     replicas: Int32 | None = None
+    """How many instances the provider reports."""
+    observed_generation: ObservedGeneration | None = None
+    initialization: MachineInitialization = MachineInitialization()
+    phase: MachinePoolPhase = ""
+    conditions: Conditions = ()
+    ready_replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
     up_to_date_replicas: Int32 | None = None
+    """How many instances are as the template wants them."""
     versions: Versions = ()
+    node_refs: Annotated[tuple[ObjectReference, ...], Limits(max_items=10000, list_type="atomic")] = ()
+    """The Nodes of the instances, as far as they have joined."""
+    deprecated: MachinePoolDeprecatedStatus = MachinePoolDeprecatedStatus()
 
 
 class MachinePool(Object, kw_only=True):

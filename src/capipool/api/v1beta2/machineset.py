@@ -26,20 +26,20 @@ class MachineSetSpec(Model):
     cluster_name: Str63
     selector: LabelSelector
     template: MachineTemplateSpec
-    deletion: MachineSetDeletion = MachineSetDeletion()
-    machine_naming: MachineNaming = MachineNaming()
     replicas: Int32 | None = None
+    machine_naming: MachineNaming = MachineNaming()
+    deletion: MachineSetDeletion = MachineSetDeletion()
 
 
 class MachineSetV1Beta1Status(Model):
     """Conditions and counters as v1beta1 computes them."""
 
-    available_replicas: Int32 | None = None
     conditions: tuple[V1Beta1Condition, ...] = ()
-    failure_message: Str10240 = ""
-    failure_reason: str = ""
-    fully_labeled_replicas: Int32 | None = None
     ready_replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
+    fully_labeled_replicas: Int32 | None = None
+    failure_reason: str = ""
+    failure_message: Str10240 = ""
 
 
 class MachineSetDeprecatedStatus(Model):
@@ -53,15 +53,16 @@ class MachineSetStatus(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    available_replicas: Int32 | None = None
-    conditions: Conditions = ()
-    deprecated: MachineSetDeprecatedStatus = MachineSetDeprecatedStatus()
-    observed_generation: ObservedGeneration | None = None
-    ready_replicas: Int32 | None = None
     replicas: Int32 | None = None
     selector: SelectorText = ""
+    """The label selector as text, for the scale subresource."""
+    observed_generation: ObservedGeneration | None = None
+    conditions: Conditions = ()
+    ready_replicas: Int32 | None = None
+    available_replicas: Int32 | None = None
     up_to_date_replicas: Int32 | None = None
     versions: Versions = ()
+    deprecated: MachineSetDeprecatedStatus = MachineSetDeprecatedStatus()
 
 
 class MachineSet(Object, kw_only=True):

@@ -41,9 +41,9 @@ class ControlPlaneTopologyHealthCheck(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
+    remediation: Remediation = Remediation()
     checks: HealthChecks = HealthChecks()
     enabled: bool | None = None
-    remediation: Remediation = Remediation()
 
 
 class ControlPlaneTopologyRollout(Model):
@@ -74,13 +74,13 @@ class ControlPlaneTopology(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
-    deletion: MachineDeletion = MachineDeletion()
-    health_check: ControlPlaneTopologyHealthCheck = ControlPlaneTopologyHealthCheck()
     metadata: TemplateMetadata = TemplateMetadata()
-    readiness_gates: ReadinessGates = ()
     replicas: Int32 | None = None
+    readiness_gates: ReadinessGates = ()
     rollout: ControlPlaneTopologyRollout = ControlPlaneTopologyRollout()
+    deletion: MachineDeletion = MachineDeletion()
     taints: Taints = ()
+    health_check: ControlPlaneTopologyHealthCheck = ControlPlaneTopologyHealthCheck()
     variables: VariableOverrides = VariableOverrides()
 
 
@@ -110,9 +110,9 @@ class MachineDeploymentTopologyHealthCheck(Model):
 
     LIMITS: ClassVar = Limits(min_properties=1)
 
+    remediation: MachineDeploymentTopologyHealthCheckRemediation = MachineDeploymentTopologyHealthCheckRemediation()
     checks: HealthChecks = HealthChecks()
     enabled: bool | None = None
-    remediation: MachineDeploymentTopologyHealthCheckRemediation = MachineDeploymentTopologyHealthCheckRemediation()
 
 
 class MachineDeploymentTopology(Model):
@@ -120,15 +120,15 @@ class MachineDeploymentTopology(Model):
 
     class_: Str256
     name: SubdomainName63
-    deletion: MachineDeploymentTopologyDeletion = MachineDeploymentTopologyDeletion()
-    failure_domain: Str256 = ""
-    health_check: MachineDeploymentTopologyHealthCheck = MachineDeploymentTopologyHealthCheck()
     metadata: TemplateMetadata = TemplateMetadata()
+    replicas: Int32 | None = None
+    failure_domain: Str256 = ""
     min_ready_seconds: NonNegative | None = None
     readiness_gates: ReadinessGates = ()
-    replicas: Int32 | None = None
     rollout: Rollout = Rollout()
+    deletion: MachineDeploymentTopologyDeletion = MachineDeploymentTopologyDeletion()
     taints: Taints = ()
+    health_check: MachineDeploymentTopologyHealthCheck = MachineDeploymentTopologyHealthCheck()
     variables: VariableOverrides = VariableOverrides()
 
 
@@ -137,11 +137,11 @@ class MachinePoolTopology(Model):
 
     class_: Str256
     name: SubdomainName63
-    deletion: MachineDeletion = MachineDeletion()
-    failure_domains: Annotated[tuple[Str256, ...], Limits(min_items=1, max_items=100, list_type="atomic")] = ()
     metadata: TemplateMetadata = TemplateMetadata()
-    min_ready_seconds: NonNegative | None = None
     replicas: Int32 | None = None
+    failure_domains: Annotated[tuple[Str256, ...], Limits(min_items=1, max_items=100, list_type="atomic")] = ()
+    min_ready_seconds: NonNegative | None = None
+    deletion: MachineDeletion = MachineDeletion()
     taints: Taints = ()
     variables: VariableOverrides = VariableOverrides()
 
