@@ -20,7 +20,7 @@ from tests.unit.kubeadm.cloud_init import CloudInit
 
 TOKEN = "abcdef.0123456789abcdef"
 INSTANCE = {"ds": {"meta_data": {"local_hostname": "node-7", "local-hostname": "node-7"}}, "v1": {"region": "eu"}}
-MANY = settings(max_examples=700, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def render(spec: dict[str, Any]) -> str:

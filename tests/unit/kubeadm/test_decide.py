@@ -187,7 +187,16 @@ def test_a_secret_of_the_same_name_that_is_something_else_is_not_overwritten() -
 
 
 def test_a_data_secret_that_the_owner_names_already_is_taken_over() -> None:
-    assert plan(worlds.world(owner=Owner.of_pool(worlds.pool(dataSecretName="old")))) == Adopt("old")
+    owner = Owner.of_pool(worlds.pool(dataSecretName="workers"))
+    assert plan(worlds.world(owner=owner)) == Adopt("workers")
+    known = objects.replace(worlds.config(), status=KubeadmConfigStatus(data_secret_name="workers"))
+    assert isinstance(plan(worlds.world(owner=owner, config=known)), Keep)
+
+
+def test_a_data_secret_of_another_name_is_somebody_elses_to_keep() -> None:
+    owner = Owner.of_pool(worlds.pool(dataSecretName="mine"))
+    known = objects.replace(worlds.config(), status=KubeadmConfigStatus(data_secret_name="mine"))
+    assert plan(worlds.world(owner=owner, config=known)) == Adopt("mine")
 
 
 def test_a_token_that_the_user_keeps_is_used_and_never_rotated() -> None:

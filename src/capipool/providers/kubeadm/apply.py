@@ -69,7 +69,7 @@ class Applier:
                 return RequeueAfter(plan.again) if plan.again is not None else DONE
             case Adopt(name):
                 await self._write_status(seen, conditions.available(_resumed(seen), name, now=seen.now))
-                return RequeueAfter(_SOON)
+                return RequeueAfter(_SOON) if name == seen.config.metadata.name else DONE
             case Lock():
                 return await self._lock(seen)
             case MakeCertificates():

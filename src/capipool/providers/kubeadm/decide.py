@@ -41,7 +41,10 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Adopt(msgspec.Struct, frozen=True):
-    """The owner names a data secret already (restored, or moved from elsewhere): say so in the status."""
+    """The owner names a data secret already: say so in the status.
+
+    Restored or moved objects have no status. A secret of another name is somebody else's to keep: none is made here.
+    """
 
     data_secret_name: str
 
@@ -85,7 +88,7 @@ def decide(seen: World, settings: Settings) -> Plan:
             legacy_reason="WaitingForClusterInfrastructure",
         )
     named = seen.owner.spec.bootstrap.data_secret_name
-    if named and not seen.config.status.data_secret_name:
+    if named and (named != seen.config.metadata.name or not seen.config.status.data_secret_name):
         return Adopt(named)
     try:
         return _keep(seen, settings)

@@ -14,6 +14,7 @@ from capipool.api.constants import Label
 from capipool.api.core import Cluster, Machine, MachinePool, MachineSpec
 from capipool.client.client import Client
 from capipool.machinery import errors
+from capipool.machinery.objects import Object
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.kubeadm import certificates, decide, inputs
 from capipool.providers.kubeadm.api.v1beta2.kubeadmconfig import KubeadmConfig
@@ -59,14 +60,16 @@ class Watches:
         self._caches = caches
         self._client = client
         self._connections = connections
-        self._configs = caches.of(KubeadmConfig)
-        self._configs.add_index(BY_CLUSTER, _cluster_of)
+        self._machines = caches.of(Machine)
+        self._pools = caches.of(MachinePool)
+        self._machines.add_index(BY_CLUSTER, lambda machine: _cluster_of(machine, machine.spec))
+        self._pools.add_index(BY_CLUSTER, lambda pool: _cluster_of(pool, pool.spec.template.spec))
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch all that matters."""
-        controller.watch(self._configs, _config_changed)
-        controller.watch(self._caches.of(Machine), _machine_changed)
-        controller.watch(self._caches.of(MachinePool), _pool_changed)
+        controller.watch(self._caches.of(KubeadmConfig), config_changed)
+        controller.watch(self._machines, machine_changed)
+        controller.watch(self._pools, pool_changed)
         controller.watch(self._caches.of(Cluster), self._cluster_changed)
         self._connections.subscribe(lambda cluster, _: self._enqueue(controller, cluster))
 
@@ -76,8 +79,10 @@ class Watches:
         return self.of_cluster(new.key)
 
     def of_cluster(self, cluster: ObjectKey) -> list[ObjectKey]:
-        """The KubeadmConfigs of a cluster."""
-        return [config.key for config in self._configs.by(BY_CLUSTER, str(cluster))]
+        """The KubeadmConfigs that machines and pools of a cluster boot from."""
+        specs = [machine.spec for machine in self._machines.by(BY_CLUSTER, str(cluster))]
+        specs += [pool.spec.template.spec for pool in self._pools.by(BY_CLUSTER, str(cluster))]
+        return [key for spec in specs for key in _config_of(cluster.namespace, spec)]
 
     def _enqueue(self, controller: Controller, cluster: ObjectKey) -> None:
         for key in self.of_cluster(cluster):
@@ -106,26 +111,28 @@ class Watches:
         return [ObjectKey(namespace, owner) for owner in owned] if type_ == "DELETED" else ()
 
 
-def _cluster_of(config: KubeadmConfig) -> Iterable[str]:
-    cluster = config.metadata.labels.get(Label.CLUSTER_NAME)
-    return [str(ObjectKey(config.metadata.namespace, cluster))] if cluster else []
+def _cluster_of(owner: Object, spec: MachineSpec) -> Iterable[str]:
+    """Only owners that boot from a KubeadmConfig are worth finding."""
+    namespace = owner.metadata.namespace
+    return [str(ObjectKey(namespace, spec.cluster_name))] if _config_of(namespace, spec) else []
 
 
-def _config_changed(old: KubeadmConfig | None, new: KubeadmConfig | None) -> Iterable[ObjectKey]:
+def config_changed(old: KubeadmConfig | None, new: KubeadmConfig | None) -> Iterable[ObjectKey]:
     """All but its own status, which only the reconciler writes."""
     if new is None or (old is not None and _of_config(old) == _of_config(new)):
         return ()
     return [new.key]
 
 
-def _machine_changed(old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
+def machine_changed(old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
+    """What it is to be, and whether it has joined."""
     machine = new or old
     if machine is None or (old is not None and new is not None and _of_machine(old) == _of_machine(new)):
         return ()
     return _config_of(machine.metadata.namespace, machine.spec)
 
 
-def _pool_changed(old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
+def pool_changed(old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
     """NB: of its nodes only whether there are any: a pool's scaling does not concern its bootstrap data."""
     pool = new or old
     if pool is None or (old is not None and new is not None and _of_pool(old) == _of_pool(new)):
