@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from capipool.api.admission import cluster, machinepool
+from capipool.api.admission import (
+    cluster,
+    machine,
+    machinedeployment,
+    machinedrainrule,
+    machinehealthcheck,
+    machinepool,
+    machineset,
+)
 from capipool.machinery.admission import Rules
 
 
@@ -12,5 +20,10 @@ def all_rules(gates: Mapping[str, bool]) -> list[Rules]:
     """One a kind, under the feature gates given; a gate that is not named is on."""
     return [
         cluster.rules(),
+        machine.rules(gates),
+        machinedeployment.rules(gates),
+        machinedrainrule.rules(),
+        machinehealthcheck.rules(),
         machinepool.rules(gates),
+        machineset.rules(gates),
     ]

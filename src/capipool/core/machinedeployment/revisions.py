@@ -10,12 +10,10 @@ import datetime as dt
 import random
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
-
 from capipool.api.constants import CONVERSION_DATA_ANNOTATION, Annotation
-from capipool.api.core import MachineDeployment, MachineSet, MachineSpec, MachineTemplateSpec
-from capipool.api.v1beta2.shared import MachineDeletion
-from capipool.machinery import codec, names, objects
+from capipool.api.core import MachineDeployment, MachineSet
+from capipool.core import templates
+from capipool.machinery import names, objects
 
 _BEGINNING = dt.datetime.min.replace(tzinfo=dt.UTC)
 _NOT_COPIED = frozenset(
@@ -31,23 +29,6 @@ _NOT_COPIED = frozenset(
 """A deployment's annotations that say something about itself, not about its sets."""
 
 
-def rollout_fields(template: MachineTemplateSpec) -> MachineSpec:
-    """What of a template a machine must be replaced for; the rest is changed in place."""
-    return msgspec.structs.replace(
-        template.spec, deletion=MachineDeletion(), min_ready_seconds=None, readiness_gates=(), taints=()
-    )
-
-
-def is_up_to_date(current: MachineTemplateSpec, desired: MachineTemplateSpec) -> bool:
-    """Whether machines of the one template are what the other asks for."""
-    return rollout_fields(current) == rollout_fields(desired)
-
-
-def template_hash(template: MachineTemplateSpec) -> str:
-    """A short hash of what machines are replaced for."""
-    return names.short_hash(codec.encode_json(rollout_fields(template)).decode(), length=10)
-
-
 def split_new_and_old(
     deployment: MachineDeployment, sets: Iterable[MachineSet], now: dt.datetime
 ) -> tuple[MachineSet | None, tuple[MachineSet, ...]]:
@@ -61,8 +42,8 @@ def split_new_and_old(
     fitting = [
         s
         for s in ordered
-        if is_up_to_date(s.spec.template, deployment.spec.template)
-        and not (after is not None and _created(s) < after <= now)
+        if templates.is_up_to_date(s.spec.template, deployment.spec.template)
+        and not templates.is_outdated_by_time(_created(s), after, now)
     ]
     new = max(fitting, key=lambda s: s.spec.replicas or 0, default=None)
     return new, tuple(s for s in ordered if s is not new)
@@ -70,21 +51,15 @@ def split_new_and_old(
 
 def why_new_set(deployment: MachineDeployment, sets: Sequence[MachineSet], now: dt.datetime) -> str:
     """Why a set must be made, in a clause for the event that tells of it."""
-    after = deployment.spec.rollout.after
     if not sets:
         return "there is none yet"
-    if (
-        after is not None
-        and after <= now
-        and any(is_up_to_date(s.spec.template, deployment.spec.template) for s in sets)
-    ):
-        return "machines from before spec.rollout.after are to be replaced"
     newest = max(sets, key=_age)
-    old, new = rollout_fields(newest.spec.template), rollout_fields(deployment.spec.template)
-    changed = [
-        f.encode_name for f in msgspec.structs.fields(MachineSpec) if getattr(old, f.name) != getattr(new, f.name)
-    ]
-    return f"the template has changed ({', '.join(changed)})" if changed else "no set fits the template"
+    changes = templates.changes(newest.spec.template, deployment.spec.template)
+    if changes:
+        return "; ".join(changes)
+    if templates.is_outdated_by_time(_created(newest), deployment.spec.rollout.after, now):
+        return "machines from before spec.rollout.after are to be replaced"
+    return "no set fits the template"
 
 
 def revision_annotations(new: Mapping[str, str] | None, old_revisions: Iterable[str]) -> dict[str, str]:
