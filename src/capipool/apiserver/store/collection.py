@@ -136,6 +136,11 @@ class Collection:
         """Whoever waited on a future of `changed` no longer does."""
         self._waiting.pop(future, None)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a change."""
+        return len(self._waiting)
+
     def wake(self) -> None:
         """Tell everybody who waits."""
         waiting, self._waiting = self._waiting, {}
