@@ -31,7 +31,7 @@ from capipool.sdk.provider import (
     RollsNatively,
 )
 from capipool.sdk.report import Report
-from capipool.sdk.setup import setup
+from capipool.sdk.running import setup
 
 __all__ = [
     "BootstrapData",

@@ -1,0 +1,260 @@
+"""The development cloud as a provider for the pool engine: orders go into DevScalingGroups, one write each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Collection
+from typing import ClassVar
+
+import msgspec
+
+from capipool.api.constants import Annotation
+from capipool.machinery import clock, errors, objects
+from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.dev import cloud, launching
+from capipool.providers.dev.api.cloud import (
+    GROUP_LABEL,
+    DevInstance,
+    DevScalingGroup,
+    DevScalingGroupSpec,
+    InstanceTemplate,
+)
+from capipool.providers.dev.api.machinepool import DevMachinePool
+from capipool.runtime.manager import Manager
+from capipool.sdk.engine.picture import InstanceState
+from capipool.sdk.engine.strategy import DeletePolicy, RolloutMode, Strategy
+from capipool.sdk.errors import GroupChanged, InstanceGroupNotFound, InsufficientCapacity, NotOwned
+from capipool.sdk.provider import Group, Instance, Intervals, Launch, Pool, PoolProvider
+
+_NOTICE = dt.timedelta(milliseconds=1)
+"""An instance is looked at just after the moment at which it changes."""
+
+
+class DevPoolProvider(PoolProvider[DevMachinePool]):
+    """Pools of the development cloud. Tells of every change, so it is never polled."""
+
+    kind: ClassVar = DevMachinePool
+    finalizer: ClassVar = "devmachinepool.infrastructure.cluster.x-k8s.io"
+    intervals = Intervals(converging=None, rest=None)
+
+    def __init__(self, manager: Manager) -> None:
+        self._client = manager.client
+        self._clock = manager.clock
+        self._groups = manager.caches.of(DevScalingGroup)
+        self._instances = manager.caches.of(DevInstance)
+        cloud.add_index(self._instances)
+        self._written: dict[ObjectKey, DevScalingGroup] = {}
+        """Groups as this provider wrote them last, until the cache shows them."""
+        self._wakes: dict[ObjectKey, dt.datetime] = {}
+        self._notify: Callable[[ObjectKey], None] | None = None
+
+    def launch_content(self, pool: Pool[DevMachinePool]) -> Raw:
+        """What machines are: how they boot. Sizes, zones, leases and policies make no new machine."""
+        spec = launching.backend(pool.object)
+        boot = {"vm": spec.vm, "node": spec.node}
+        return {what: msgspec.to_builtins(startup) for what, startup in boot.items() if startup is not None}
+
+    def strategy(self, pool: Pool[DevMachinePool]) -> Strategy:
+        """The rollout and the delete policy of the backend."""
+        spec = launching.backend(pool.object)
+        rollout = spec.rollout
+        return Strategy(
+            mode=RolloutMode.ON_DELETE if rollout.type == "OnDelete" else RolloutMode.MANAGED,
+            max_surge=1 if rollout.max_surge is None else rollout.max_surge,
+            max_unavailable=0 if rollout.max_unavailable is None else rollout.max_unavailable,
+            delete_policy=DeletePolicy(spec.delete_policy or DeletePolicy.RANDOM),
+            canary=rollout.canary is not False,
+            drain_on_delete=bool(spec.drain_on_delete),
+        )
+
+    async def observe(self, pool: Pool[DevMachinePool]) -> Group:
+        """The scaling group and its instances, out of the caches."""
+        group = await self._group(pool.object)
+        now = self._clock.now()
+        members = self._instances.by(cloud.BY_GROUP, str(group.key))
+        going = frozenset(group.spec.terminating)
+        instances = tuple(_instance(m, cloud.state(m, going, now)) for m in members)
+        self._wake_at(pool.key, members, now)
+        short = group.spec.replicas - sum(i.state is not InstanceState.TERMINATING for i in instances)
+        problem = InsufficientCapacity(wanted=short) if short > 0 and group.status.problem else None
+        return Group(
+            desired=group.spec.replicas,
+            revision=group.spec.template.revision,
+            instances=instances,
+            problem=problem,
+            native=group,
+        )
+
+    async def ensure(self, pool: Pool[DevMachinePool], launch: Launch, *, replicas: int, seen: Group | None) -> None:
+        """Create the scaling group, or bring its template and zones up to date."""
+        zones = launching.zones(pool)
+        known = seen.native.spec if seen is not None else None
+        template = await self._template(pool, launch, known.template if known is not None else None)
+        if known is None:
+            await self._create(pool, template, replicas)
+            return
+        changed: Raw = {}
+        if template != known.template:
+            changed["template"] = _replaced(known.template, template)
+        if zones != known.zones:
+            changed["zones"] = msgspec.to_builtins(zones)
+        if changed:
+            await self._patch(pool.key, changed)
+
+    async def set_desired(self, pool: Pool[DevMachinePool], desired: int, *, seen: Group) -> None:
+        """Write the number, guarded by the version that was seen where it falls."""
+        group = await self._group(pool.object)
+        members = self._instances.by(cloud.BY_GROUP, str(group.key))
+        live = sum(not m.deleting and m.metadata.name not in group.spec.terminating for m in members)
+        if live > desired:
+            raise GroupChanged(str(group.key), f"it has {live} instances, more than {desired}")
+        if group.spec.replicas != desired:
+            await self._patch(pool.key, {"replicas": desired}, version=group.metadata.resource_version)
+
+    async def terminate(self, pool: Pool[DevMachinePool], ids: Collection[str], *, decrement: bool) -> None:
+        """Order instances to go and lower the number, in one write: there is no moment in between."""
+        group = await self._group(pool.object)
+        there = {m.metadata.name for m in self._instances.by(cloud.BY_GROUP, str(group.key)) if not m.deleting}
+        before = [name for name in group.spec.terminating if name in there]
+        going = sorted((set(ids) & there) - set(before))
+        if not going:
+            return
+        change: Raw = {"terminating": [*before, *going]}
+        if decrement:
+            change["replicas"] = max(group.spec.replicas - len(going), 0)
+        await self._patch(pool.key, change, version=group.metadata.resource_version)
+
+    async def delete(self, obj: DevMachinePool) -> None:
+        """Delete the group and its instances; they are gone when the calls return."""
+        group = await self._group(obj)
+        self._written.pop(obj.key, None)
+        with contextlib.suppress(errors.NotFound):
+            await self._client.delete(DevScalingGroup, group.metadata.name, group.metadata.namespace)
+        labels = f"{GROUP_LABEL}={group.metadata.name}"
+        await self._client.delete_all(DevInstance, group.metadata.namespace, labels=labels)
+        raise InstanceGroupNotFound(str(obj.key))
+
+    def subscribe(self, notify: Callable[[ObjectKey], None]) -> None:
+        """Tell of groups and instances as their caches change, and of moments at which an instance is up."""
+        self._notify = notify
+        self._groups.subscribe(lambda old, new: _tell(notify, old, new))
+        self._instances.subscribe(lambda old, new: _tell_of_instance(notify, old, new))
+
+    def _wake_at(self, key: ObjectKey, members: Collection[DevInstance], now: dt.datetime) -> None:
+        """Tell of the next moment at which an instance is up, once."""
+        moments = [at for m in members if (at := clock.parse_time(m.spec.runs_at)) > now]
+        if not moments or self._wakes.get(key) == min(moments):
+            return
+        self._wakes[key] = min(moments)
+        delay = (min(moments) - now + _NOTICE).total_seconds()
+        asyncio.get_running_loop().call_later(delay, self._woken, key)
+
+    def _woken(self, key: ObjectKey) -> None:
+        self._wakes.pop(key, None)
+        if self._notify is not None:
+            self._notify(key)
+
+    async def _group(self, obj: DevMachinePool) -> DevScalingGroup:
+        """The newest of what the cache has and what was written. Raises InstanceGroupNotFound, NotOwned."""
+        cached, written = self._groups.get(obj.key), self._written.get(obj.key)
+        if written is not None and (cached is None or _version(cached) < _version(written)):
+            return written
+        self._written.pop(obj.key, None)
+        group = cached if cached is not None else await self._read(obj.key)
+        if not any(owner.uid == obj.metadata.uid for owner in group.metadata.owner_references):
+            raise NotOwned(str(obj.key))
+        return group
+
+    async def _read(self, key: ObjectKey) -> DevScalingGroup:
+        try:
+            return await self._client.get(DevScalingGroup, key.name, key.namespace)
+        except errors.NotFound:
+            raise InstanceGroupNotFound(str(key)) from None
+
+    async def _template(
+        self, pool: Pool[DevMachinePool], launch: Launch, known: InstanceTemplate | None
+    ) -> InstanceTemplate:
+        """The template wanted; the bootstrap data is read only where it is another than the group has."""
+        if known is not None and known.bootstrap == launch.bootstrap_version:
+            labels, taints = known.labels, known.taints
+        else:
+            labels, taints = launching.registration(await launch.read_bootstrap())
+        return launching.template(pool.object, pool.version, launch, labels, taints)
+
+    async def _create(self, pool: Pool[DevMachinePool], template: InstanceTemplate, replicas: int) -> None:
+        meta = pool.object.metadata
+        owner = OwnerReference(
+            api_version=DevMachinePool.RESOURCE.api_version,
+            kind=DevMachinePool.RESOURCE.kind,
+            name=meta.name,
+            uid=meta.uid,
+        )
+        group = objects.new(
+            DevScalingGroup,
+            metadata=ObjectMeta(
+                name=meta.name, namespace=meta.namespace, labels=dict(meta.labels), owner_references=(owner,)
+            ),
+            spec=DevScalingGroupSpec(
+                cluster_name=pool.cluster.metadata.name,
+                replicas=replicas,
+                template=template,
+                zones=launching.zones(pool),
+            ),
+        )
+        try:
+            self._written[pool.key] = await self._client.create(group)
+        except errors.AlreadyExists:
+            raise GroupChanged(str(pool.key), "it exists already") from None
+
+    async def _patch(self, key: ObjectKey, spec: Raw, *, version: str = "") -> None:
+        try:
+            self._written[key] = await self._client.patch(
+                DevScalingGroup, key.name, key.namespace, patch={"spec": spec}, resource_version=version
+            )
+        except errors.NotFound:
+            raise InstanceGroupNotFound(str(key)) from None
+        except errors.Conflict:
+            raise GroupChanged(str(key), "somebody wrote it") from None
+
+
+def _instance(member: DevInstance, state: InstanceState) -> Instance:
+    meta, spec = member.metadata, member.spec
+    return Instance(
+        id=meta.name,
+        provider_id=spec.provider_id,
+        state=state,
+        revision=spec.revision,
+        zone=spec.zone,
+        created=meta.creation_timestamp,
+        name=meta.name,
+        marked=Annotation.DELETE_MACHINE in meta.annotations,
+        message=member.status.message,
+        addresses=(("InternalIP", spec.address),) if spec.address else (),
+    )
+
+
+def _replaced(old: InstanceTemplate, new: InstanceTemplate) -> Raw:
+    """A merge patch that leaves nothing of the old template."""
+    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    gone: Raw = {key: None for key in before if key not in after}
+    labels = {key: None for key in old.labels if key not in new.labels} | new.labels
+    return {**after, **gone, "labels": labels or None}
+
+
+def _version(group: DevScalingGroup) -> int:
+    return int(group.metadata.resource_version or 0)
+
+
+def _tell(notify: Callable[[ObjectKey], None], old: DevScalingGroup | None, new: DevScalingGroup | None) -> None:
+    group = new or old
+    if group is not None and (old is None or new is None or old.spec != new.spec or old.status != new.status):
+        notify(group.key)
+
+
+def _tell_of_instance(notify: Callable[[ObjectKey], None], old: DevInstance | None, new: DevInstance | None) -> None:
+    instance = new or old
+    if instance is not None:
+        notify(ObjectKey(instance.metadata.namespace, instance.spec.group))
