@@ -87,6 +87,10 @@ def test_a_pool_that_is_going_can_lose_its_finalizers_whatever_the_rules_say_now
     assert paths(judge(POOLS, broken)) == ["spec.clusterName"]
 
 
+def test_fewer_than_no_replicas_are_refused() -> None:
+    assert paths(judge(POOLS, pool(replicas=-1))) == ["spec.replicas"]
+
+
 def test_a_field_that_nothing_acts_on_is_named_in_a_warning() -> None:
     verdict = judge(POOLS, pool(machine={"failureDomain": "a"}))
     assert verdict.errors == ()

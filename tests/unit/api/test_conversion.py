@@ -1,5 +1,6 @@
 """Any valid object of either version survives the round trip, and edits in between are not lost."""
 
+import contextlib
 from copy import deepcopy
 from typing import Any
 
@@ -125,6 +126,28 @@ def test_the_zeros_that_go_clients_of_the_old_version_write_are_valid_in_the_new
     head = {"apiVersion": "cluster.x-k8s.io/v1beta1", "kind": kind, "metadata": {"name": "n", "namespace": "ns"}}
     new = CONVERTERS[kind].convert(head | ZEROS[kind], NEW)
     assert engine.compile(SCHEMAS[kind, NEW]).validate(new) == []
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every container and key in an object."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
+    return [(value, key) for key in keys] + [place for key in keys for place in places(value[key])]
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize("kind", sorted(CONVERTERS))
+@EXAMPLES
+@given(data=st.data())
+def test_a_field_of_a_wrong_type_is_converted_or_refused_but_never_a_crash(
+    kind: str, version: str, data: st.DataObject
+) -> None:
+    raw = deepcopy(any_object(kind, version, data))
+    raw.setdefault("spec", {})
+    bodies = [(raw, name) for name in ("spec", "status") if name in raw]
+    container, key = data.draw(st.sampled_from([*bodies, *(p for _, name in bodies for p in places(raw[name]))]))
+    container[key] = data.draw(strategies.SMALL_JSON)
+    with contextlib.suppress(BadRequest):
+        CONVERTERS[kind].convert(raw, NEW if version == OLD else OLD)
 
 
 REFERENCE = {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "P", "name": "n"}

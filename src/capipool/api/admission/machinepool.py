@@ -77,6 +77,8 @@ def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
     template = part(spec, "template")
     machine = part(template, "spec")
     cluster = spec.get("clusterName")
+    if spec.get("replicas", 0) < 0:  # which upstream's schema lets in
+        yield errors.invalid("spec.replicas", spec["replicas"], "must not be negative")
     yield from checks.bootstrap_given(f"{_MACHINE}.bootstrap", part(machine, "bootstrap"))
     if admit.operation == "UPDATE":
         yield from checks.unchanged("spec.clusterName", part(admit.old, "spec").get("clusterName"), cluster)

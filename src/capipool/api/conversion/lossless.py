@@ -63,13 +63,18 @@ class _Pair:
         self._up, self._down, self._versions = up, down, versions
 
     def convert(self, raw: Mapping[str, Any], version: str) -> Raw:
-        """The object in a version. Raises BadRequest for a version that the kind does not have."""
+        """The object in a version. Raises BadRequest for a version that does not exist, or fields of a wrong type."""
         before = split_api_version(str(raw.get("apiVersion", "")))[1]
         if before == version:
             return cast(Raw, raw)
         if {before, version} != {OLD, NEW}:
             raise BadRequest(f"{raw.get('kind')} cannot be converted from {before!r} to {version!r}")
-        return self._to_new(raw) if version == NEW else self._to_old(raw)
+        try:
+            return self._to_new(raw) if version == NEW else self._to_old(raw)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # NB: a server may convert before it checks the schema, so any field may be of any type here.
+            problem = "a field has a value of a wrong type"
+            raise BadRequest(f"{raw.get('kind')} cannot be converted from {before} to {version}: {problem}") from error
 
     def _to_new(self, raw: Mapping[str, Any]) -> Raw:
         body = _body(raw)
