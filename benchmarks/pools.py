@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from capipool.cli import follow
 from capipool.cli.follow import Followed
 from capipool.client import credentials
 from capipool.client.client import Client
@@ -49,7 +50,7 @@ async def _measure(up: Up) -> dict[str, Any]:
         room = asyncio.Semaphore(CLIENTS)
         await asyncio.gather(*(_pool(client, f"pool-{n}", room) for n in range(POOLS)))
         figures["created_s"] = round(time.monotonic() - began, 1)
-        await asyncio.wait_for(pools.until(lambda: _running(pools) == POOLS), 600)
+        await asyncio.wait_for(follow.until(lambda: _running(pools) == POOLS, pools), 600)
         figures["running_s"] = round(time.monotonic() - began, 1)
         figures["running_cpu_s"] = round(_cpu(pid) - cpu, 1)
     await client.close()

@@ -18,12 +18,11 @@ class Followed:
     def __init__(self, client: Client, resource: Resource, namespace: str = "") -> None:
         self.objects: dict[ObjectKey, Raw] = {}
         self._client, self._resource, self._namespace = client, resource, namespace
-        self._changed = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call back after every change, before anybody who waits goes on."""
+        """Call back after every change, and when the watch ends; before anybody who waits goes on."""
         self._listeners.append(listener)
 
     def forget(self, listener: Callable[[], None]) -> None:
@@ -41,14 +40,11 @@ class Followed:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def until(self, satisfied: Callable[[], bool]) -> None:
-        """Return once the condition holds. Raises what ended the watch, if that came first."""
-        while not satisfied():
-            if self._task is not None and self._task.done():
-                await self._task
-                raise ConnectionError(f"the watch on {self._resource.plural} ended")
-            self._changed.clear()
-            await self._changed.wait()
+    def check(self) -> None:
+        """Raise what ended the watch, if anything did."""
+        if self._task is not None and self._task.done():
+            self._task.result()
+            raise ConnectionError(f"the watch on {self._resource.plural} ended")
 
     async def _follow(self) -> None:
         try:
@@ -57,13 +53,31 @@ class Followed:
                 if change.object is not None:
                     self._take(change.type, change.object.key, to_raw(change.object))
         finally:
-            self._changed.set()
+            self._tell()
 
     def _take(self, kind: str, key: ObjectKey, raw: Raw) -> None:
         if kind == "DELETED":
             self.objects.pop(key, None)
         elif kind in ("ADDED", "MODIFIED"):
             self.objects[key] = raw
-        for listener in self._listeners:
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners):
             listener()
-        self._changed.set()
+
+
+async def until(satisfied: Callable[[], bool], *followed: Followed) -> None:
+    """Return once a condition on what is followed holds. Raises what ended a watch, if that came first."""
+    changed = asyncio.Event()
+    for collection in followed:
+        collection.on_change(changed.set)
+    try:
+        while not satisfied():
+            for collection in followed:
+                collection.check()
+            await changed.wait()
+            changed.clear()
+    finally:
+        for collection in followed:
+            collection.forget(changed.set)

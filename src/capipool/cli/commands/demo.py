@@ -11,8 +11,8 @@ from pathlib import Path
 
 from capipool.app.embedded import Embedded
 from capipool.app.settings import Settings
-from capipool.cli import console
-from capipool.cli.commands import apply, describe
+from capipool.cli import console, follow
+from capipool.cli.commands import apply, describe, logging
 from capipool.cli.follow import Followed
 from capipool.cli.progress import Progress
 from capipool.cli.session import Session, connect
@@ -52,10 +52,11 @@ class Stage:
         return sum(_is_ready(n) and version in ("", _version(n)) for n in self.nodes.objects.values())
 
     def settled(self, replicas: int, version: str) -> bool:
-        """Whether the pool says Running, with so many ready nodes of this version and no other nodes."""
+        """Whether the pool says Running and up to date, with so many ready nodes of this version and no others."""
         status = self.pool.get("status", {})
-        counts = (status.get("readyReplicas"), self.ready(version), len(self.nodes.objects))
-        return status.get("phase") == "Running" and counts == (replicas, replicas, replicas)
+        said = [status.get(name) for name in ("replicas", "readyReplicas", "upToDateReplicas")]
+        seen = [self.ready(version), len(self.nodes.objects)]
+        return status.get("phase") == "Running" and said + seen == [replicas] * 5
 
 
 def _is_ready(node: Raw) -> bool:
@@ -70,6 +71,7 @@ def _version(node: Raw) -> str:
 
 async def demo(keep: Path | None) -> int:
     """Run all of it. Exit code 1 where a step takes unreasonably long or fewer nodes were Ready than promised."""
+    logging.configure("error", "auto")
     with tempfile.TemporaryDirectory(prefix="capipool-demo-") as temporary:
         data_dir = keep or Path(temporary) / "data"
         async with Embedded(Settings(data_dir=data_dir, port=0)) as running:
@@ -129,7 +131,7 @@ async def _workload(session: Session) -> Session:
     """The workload cluster, as soon as there is a kubeconfig for it."""
     kubeconfig = ObjectKey(CLUSTER.namespace, f"{CLUSTER.name}-kubeconfig")
     async with asyncio.timeout(PATIENCE_SECONDS), Followed(session.client, SECRETS, CLUSTER.namespace) as secrets:
-        await secrets.until(lambda: kubeconfig in secrets.objects)
+        await follow.until(lambda: kubeconfig in secrets.objects, secrets)
     if (workload := await session.workload(CLUSTER)) is None:
         raise console.Failure(f"secret {kubeconfig} went away again")
     return workload
@@ -147,9 +149,7 @@ async def _until(stage: Stage, replicas: int, version: str) -> None:
         stage.pools.on_change(show)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await asyncio.gather(
-                    *(f.until(lambda: stage.settled(replicas, version)) for f in (stage.nodes, stage.pools))
-                )
+                await follow.until(lambda: stage.settled(replicas, version), stage.nodes, stage.pools)
         except TimeoutError:
             reason = stage.pool.get("status", {}).get("phase", "no status")
             raise console.Failure(f"{replicas} Ready nodes at {version} did not come in time: {reason}") from None
