@@ -25,8 +25,8 @@ from capipool.core.options import Options
 from capipool.machinery import errors, objects
 from capipool.machinery.calls import ADMIN, Call
 from capipool.machinery.objects import Object, ObjectMeta, Raw, Unstructured
-from capipool.machinery.resource import Resource
-from capipool.runtime import Manager
+from capipool.machinery.resource import ObjectKey, Resource
+from capipool.runtime import Manager, Result
 from capipool.testing import virtual
 from capipool.workload import connections
 from capipool.workload.connections import Connections
@@ -123,8 +123,23 @@ class World:
         patient = connections.Settings(probe=dt.timedelta(seconds=15))
         self.connections = Connections(self._open, self.manager.caches, rng=rng, settings=patient)
         core.setup(self.manager, self.connections, self.options)
+        self._count_runs()
         self._run = asyncio.create_task(self.manager.run())
         await self.manager.started.wait()
+
+    def _count_runs(self) -> None:
+        """Count the reconciles of pools in `runs`, of this manager."""
+        self.runs = 0
+        controller = next((c for c in self.manager._controllers if c.name == "machinepool"), None)
+        if controller is None:
+            return
+        inner = controller._reconciler.reconcile
+
+        async def counted(key: ObjectKey) -> Result:
+            self.runs += 1
+            return await inner(key)
+
+        controller._reconciler.reconcile = counted  # type: ignore[method-assign]
 
     async def stop(self) -> None:
         """Stop the manager."""
