@@ -1,0 +1,18 @@
+"""The conformance kit: what the pool engine relies on, as tests that any provider runs.
+
+Make a subclass in a test module, and give it a fixture `lab`:
+
+    from capipool.testing.conformance import ProviderConformance
+
+    class TestMyCloud(ProviderConformance):
+        @pytest.fixture
+        async def lab(self):
+            yield MyLab(...)
+
+The tests run against whatever the lab's provider talks to: a fake cloud, an emulator, or a real account.
+"""
+
+from capipool.testing.conformance.lab import Lab
+from capipool.testing.conformance.suite import ProviderConformance
+
+__all__ = ["Lab", "ProviderConformance"]
