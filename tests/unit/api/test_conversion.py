@@ -56,7 +56,7 @@ def without_data(raw: dict[str, Any], annotation: str) -> dict[str, Any]:
     return {**raw, "metadata": {**metadata, **({"annotations": annotations} if annotations else {})}}
 
 
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("kind", sorted(CONVERTERS))
@@ -215,6 +215,14 @@ def test_a_reference_to_a_kind_that_nobody_knows_cannot_be_shown() -> None:
     unknowing = lossless.converter("MachinePool", *_plain(), versions=lambda kind: None)
     with pytest.raises(InternalError, match=str(GroupKind("infrastructure.cluster.x-k8s.io", "P"))):
         unknowing.convert(new_pool(), OLD)
+
+
+def test_a_reference_can_be_replaced_after_its_kind_is_gone() -> None:
+    old = POOLS(new_pool(), OLD)
+    old["spec"]["template"]["spec"]["infrastructureRef"] = {"apiVersion": "other.io/v2", "kind": "Q", "name": "n"}
+    unknowing = lossless.converter("MachinePool", *_plain(), versions=lambda kind: None)
+    new = unknowing.convert(old, NEW)
+    assert new["spec"]["template"]["spec"]["infrastructureRef"] == {"apiGroup": "other.io", "kind": "Q", "name": "n"}
 
 
 def _plain() -> tuple[lossless.Up, lossless.Down]:

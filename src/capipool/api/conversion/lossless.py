@@ -81,7 +81,8 @@ class _Pair:
         context = self._context(raw, body)
         converted = self._up(body)
         if (saved := _saved(raw, CONVERSION_DATA_ANNOTATION)) is not None:
-            base = self._up(self._down(saved, self._context(raw, body, saved)))
+            # In which version a reference is shown does not matter on a way there and back: its kind may be gone.
+            base = self._up(self._down(saved, Context(context.namespace, lambda kind: OLD)))
             converted = _carry(saved, base, converted)
             # What v1beta2 has for v1beta1 alone is there after any visit to v1beta1, as upstream has it.
             converted = _with_defaults(converted, _deprecated(base))
