@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
@@ -155,4 +156,47 @@ def decode_body(body: bytes, content_type: str) -> dict[str, Any]:
         if len(documents) != 1 or not isinstance(documents[0], dict):
             raise BadRequest("the body must hold exactly one object")
         return documents[0]
-    return codec.decode_json_object(body)
+    return decode_object(body)
+
+
+MAX_DEPTH = 200
+"""How deeply a body may nest: what works on objects recurses, and must never run out of stack half-way."""
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """A JSON object from a client. Raises BadRequest where it is malformed or nests too deeply."""
+    value = decode_any(body)
+    if not isinstance(value, dict):
+        raise BadRequest(f"the body is not a JSON object but {type(value).__name__}")
+    return value
+
+
+def decode_any(body: bytes) -> Any:
+    """JSON from a client. Raises BadRequest where it is malformed or nests too deeply."""
+    try:
+        value = codec.decode_json(body)
+    except RecursionError:
+        raise _too_deep() from None
+    # Only what has so many brackets can be so deep: most bodies are let through at the speed of counting.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise _too_deep()
+    return value
+
+
+def _too_deep() -> BadRequest:
+    return BadRequest(f"the body nests more than {MAX_DEPTH} levels deep")
+
+
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+
+
+def _depth(body: bytes) -> int:
+    """How deeply JSON nests. It must be well formed: in what is not, looking for the end of a string may take long."""
+    deepest = depth = 0
+    for token in _TOKENS.findall(body):
+        if token in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token in b"]}":
+            depth -= 1
+    return deepest

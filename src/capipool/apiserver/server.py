@@ -15,6 +15,7 @@ from capipool.apiserver.context import Context, Target
 from capipool.apiserver.documents import Documents
 from capipool.apiserver.lifecycle.budgets import BudgetLifecycle
 from capipool.apiserver.lifecycle.crds import CRDLifecycle
+from capipool.apiserver.lifecycle.events import EventExpiry
 from capipool.apiserver.lifecycle.gc import GarbageCollector
 from capipool.apiserver.lifecycle.namespaces import NamespaceLifecycle
 from capipool.apiserver.options import WriteOptions
@@ -37,7 +38,7 @@ from capipool.apiserver.verbs import (
 from capipool.machinery.admission import Converter, Rules
 from capipool.machinery.calls import ADMIN, Call, Reply, User, WatchEvent
 from capipool.machinery.clock import Clock
-from capipool.machinery.errors import MethodNotAllowed, NotFound
+from capipool.machinery.errors import BadRequest, MethodNotAllowed, NotFound
 from capipool.machinery.resource import Resource
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Server:
         self._namespaces = NamespaceLifecycle(self.context)
         self._gc = GarbageCollector(self.context)
         self._budgets = BudgetLifecycle(self.context)
+        self._events = EventExpiry(self.context)
         self._documents = Documents()
         self._spaces: set[str] = set()
         self.find_token: reviews.FindToken = lambda token: None
@@ -103,7 +105,7 @@ class Server:
         """Load the journal and begin to serve. Raises OSError where the journal cannot be opened."""
         self.context.store.open()
         self._spaces.update(self.context.store.spaces())
-        for lifecycle in (self._crds, self._namespaces, self._gc, self._budgets):
+        for lifecycle in (self._crds, self._namespaces, self._gc, self._budgets, self._events):
             lifecycle.start()
         await self.ensure_space(MANAGEMENT)
         self.ready = True
@@ -117,7 +119,7 @@ class Server:
         for space in self._spaces:
             for collection in self.context.store.collections(space):
                 collection.wake()
-        for lifecycle in (self._budgets, self._gc, self._namespaces, self._crds):
+        for lifecycle in (self._events, self._budgets, self._gc, self._namespaces, self._crds):
             await lifecycle.stop()
         await self.context.store.close()
 
@@ -182,7 +184,10 @@ class Server:
             return reviews.answer(target.served.definition, user, call, self.find_token)
         if verb is None:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
-        return await verb(self.context, target, call)
+        try:
+            return await verb(self.context, target, call)
+        except RecursionError:  # nothing is written before everything was read and checked
+            raise BadRequest("the object nests too deeply") from None
 
     def watch(self, space: str, user: User, call: Call) -> AsyncIterator[Sequence[WatchEvent]]:
         """Follow a collection (or one object, where the call has a name) in batches. Raises ApiError."""

@@ -18,6 +18,8 @@ class Settings:
     """How long a watch lasts whose client did not say; up to twice this, so that not all end at once."""
     bookmark_interval: timedelta = timedelta(minutes=1)
     """How often a quiet watch is told how far it has come, if it asked for bookmarks."""
+    event_ttl: timedelta = timedelta(hours=1)
+    """How long an event is kept after it was last written."""
     max_body_bytes: int = 3 * 1024 * 1024
     """Requests larger than this are refused, as kube-apiserver does."""
 

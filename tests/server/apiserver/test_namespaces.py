@@ -59,6 +59,20 @@ async def test_pods_that_run_are_given_their_time(world: World) -> None:
     await world.gone(NAMESPACES, "n")
 
 
+async def test_an_update_cannot_let_a_namespace_go_before_its_content(world: World) -> None:
+    await world.create(NAMESPACES, {"metadata": {"name": "n"}})
+    updated = await world.update(NAMESPACES, {"metadata": {"name": "n", "labels": {"a": "b"}}})
+    assert updated["spec"] == {"finalizers": ["kubernetes"]}
+    held = config("held")
+    held["metadata"]["finalizers"] = ["example.org/x"]
+    await world.create(CONFIGMAPS, held, namespace="n")
+    await world.delete(NAMESPACES, "n")
+    await world.settle()
+    body = {"metadata": {"name": "n"}, "spec": {"finalizers": []}}
+    await world.update(NAMESPACES, body, subresource="finalize")  # unless it is told so in so many words
+    assert not await world.exists(NAMESPACES, "n")
+
+
 async def test_the_first_ones_cannot_be_deleted(world: World) -> None:
     with pytest.raises(errors.Forbidden, match="this namespace may not be deleted"):
         await world.delete(NAMESPACES, "default")

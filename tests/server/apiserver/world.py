@@ -98,6 +98,15 @@ class World:
             await asyncio.sleep(0)
         raise AssertionError("it never came to hold")
 
+    async def soon(self, what: Callable[[], Any]) -> None:
+        """Wait until something holds that takes the network's time."""
+        async with asyncio.timeout(10):
+            while True:
+                found = what()
+                if await found if asyncio.iscoroutine(found) else found:
+                    return
+                await asyncio.sleep(0.001)
+
     async def gone(self, resource: Resource, name: str, **more: Any) -> None:
         async def is_gone() -> bool:
             return not await self.exists(resource, name, **more)

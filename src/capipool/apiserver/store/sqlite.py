@@ -121,7 +121,7 @@ class SQLiteJournal:
                 connection.executemany(_DELETE, deletes)
             connection.execute(_COUNT, (records[-1].revision,))
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is, the thread lives on and the writers are told
             if connection.in_transaction:
                 _roll_back(connection)
             return error

@@ -13,7 +13,7 @@ from capipool.apiserver.store import entry as entries
 from capipool.apiserver.store.collection import Collection, Write
 from capipool.apiserver.store.entry import Change, Entry
 from capipool.apiserver.store.journal import Journal, Record
-from capipool.machinery.errors import InternalError
+from capipool.machinery.errors import InternalError, ServiceUnavailable
 
 Observer = Callable[[Collection, Change], None]
 
@@ -31,6 +31,7 @@ class Store:
         self._kicked = False
         self._idle: asyncio.Future[None] | None = None
         self._next = 1
+        self._closed = False
         self.revision = 0
         """The newest durable revision: what a list is answered at."""
 
@@ -45,7 +46,8 @@ class Store:
             self.collection(record.space, record.group, record.resource).load(entry)
 
     async def close(self) -> None:
-        """Wait until everything that was queued is durable, then close the journal."""
+        """Take no more writes, wait until everything that was queued is durable, then close the journal."""
+        self._closed = True
         await self.flush()
         await self._journal.close()
 
@@ -119,6 +121,8 @@ class Store:
 
     def _enqueue(self, collection: Collection, change: Change) -> asyncio.Future[None]:
         assert change.revision == self._next
+        if self._closed:
+            raise ServiceUnavailable("the server is shutting down")
         self._next += 1
         loop = asyncio.get_running_loop()
         write = Write(collection, change, loop.create_future())

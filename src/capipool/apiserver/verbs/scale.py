@@ -75,9 +75,9 @@ def _changed(call: Call, scale: Raw) -> Raw:
     if call.verb == "update":
         return metadata.typed(options.decode_body(call.body, call.content_type), SCALE)
     if call.content_type in (calls.MERGE_PATCH, calls.STRATEGIC_MERGE_PATCH):
-        return merge.apply(scale, codec.decode_json_object(call.body))
+        return merge.apply(scale, options.decode_object(call.body))
     if call.content_type == calls.JSON_PATCH:
-        patched = json.apply(scale, codec.decode_json(call.body))
+        patched = json.apply(scale, options.decode_any(call.body))
         if isinstance(patched, dict):
             return patched
         raise BadRequest("the patch does not leave an object")

@@ -9,7 +9,7 @@ from capipool.apiserver.context import Context, Outcome, Target
 from capipool.apiserver.fieldmanager import owners
 from capipool.apiserver.options import WriteOptions
 from capipool.apiserver.verbs import metadata, writing
-from capipool.machinery import calls, codec
+from capipool.machinery import calls
 from capipool.machinery.calls import Call, Reply
 from capipool.machinery.errors import BadRequest, UnsupportedMediaType
 from capipool.machinery.objects import Raw
@@ -42,13 +42,13 @@ def patcher(target: Target, call: Call) -> Callable[[Raw], Raw]:
     """What a patch does, as a function. Raises BadRequest where it cannot be read, UnsupportedMediaType."""
     definition = target.served.definition
     if call.content_type.startswith(calls.MERGE_PATCH):
-        document = codec.decode_json_object(call.body)
+        document = options.decode_object(call.body)
         return lambda old: merge.apply(old, document)
     if call.content_type.startswith(calls.JSON_PATCH):
-        operations = codec.decode_json(call.body)
+        operations = options.decode_any(call.body)
         return lambda old: _object(json.apply(old, operations))
     if call.content_type.startswith(calls.STRATEGIC_MERGE_PATCH) and definition.builtin:
-        document = codec.decode_json_object(call.body)
+        document = options.decode_object(call.body)
         return lambda old: strategic.apply(old, document, definition.structural.schema)
     supported = [t for t in PATCH_TYPES if definition.builtin or t != calls.STRATEGIC_MERGE_PATCH]
     raise UnsupportedMediaType(

@@ -218,6 +218,8 @@ def _merged(definition: Definition, new: Raw, old: Raw, subresource: str) -> Raw
         source = new
     else:
         result, source = dict(new), old
+        if definition.resource.group_resource == NAMESPACES and subresource != "finalize":
+            result["spec"] = old.get("spec") or {}  # else an update could let a namespace go before its content
     if "status" in source:
         result["status"] = source["status"]
     else:
