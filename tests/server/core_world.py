@@ -9,7 +9,7 @@ import asyncio
 import datetime as dt
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from capipool.api import crds, rules
@@ -188,10 +188,8 @@ class World:
     async def provide(self, name: str = "workers", *, ids: Iterable[str], finalizers: tuple[str, ...] = ()) -> None:
         """The foreign provider's controller reports these instances, as ready."""
         listed = list(ids)
-        try:
+        with suppress(errors.AlreadyExists):
             await self.create(POOLS.api_version, POOLS.kind, name, {}, finalizers=list(finalizers))
-        except errors.AlreadyExists:
-            pass
         await self.client.patch(POOLS, name, "default", patch={"spec": {"providerIDList": listed}})
         status = {"initialization": {"provisioned": True}, "ready": True, "replicas": len(listed)}
         await self.client.patch(POOLS, name, "default", patch={"status": status}, subresource="status")

@@ -85,11 +85,8 @@ async def _delete_nodes(workload: Client | None, plan: Plan) -> None:
 
 
 async def _delete_node(workload: Client, deletion: NodeDeletion) -> None:
-    """A node of another UID is another node: ours is gone."""
-    try:
-        await writes.unless_gone(workload.delete(Node, deletion.name, uid=deletion.uid))
-    except errors.Conflict:
-        return
+    """A Conflict says that the name is another node's by now: the next observation knows whose."""
+    await writes.unless_gone(workload.delete(Node, deletion.name, uid=deletion.uid))
 
 
 async def _patch_node(workload: Client, patch: NodePatch) -> None:
