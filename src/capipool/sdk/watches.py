@@ -23,7 +23,7 @@ from capipool.workload.connections import Connections, WorkloadCluster
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
-COALESCE = dt.timedelta(milliseconds=50)
+COALESCE = dt.timedelta(milliseconds=100)
 """Nodes and instances change in bursts; a pool is looked at once for all that happens in this time."""
 _CLUSTER_NAME = "spec.clusterName"
 _DATA_SECRET = "spec.template.spec.bootstrap.dataSecretName"
