@@ -91,6 +91,13 @@ class References:
             return definition.resource(found.version) if found is not None else None
         return None
 
+    def at(self, kind: GroupKind, version: str) -> Resource | None:
+        """A kind in a version that a reference names itself; None where that is not served."""
+        for definition in self._definitions.by(KIND_INDEX, str(kind)):
+            if any(v.name == version and v.served for v in definition.spec.versions):
+                return definition.resource(version)
+        return None
+
     async def get(
         self, reference: ContractVersionedObjectReference, namespace: str, *, confirm_gone: bool = False
     ) -> tuple[Unstructured, Served] | Absent:

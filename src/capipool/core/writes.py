@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from capipool.api.core import Cluster, MachinePool
+from capipool.api.core import Cluster, Machine, MachineDeployment, MachineHealthCheck, MachinePool, MachineSet
 from capipool.client.client import Client
 from capipool.machinery import errors, objects
 from capipool.machinery.objects import Raw, replace_part
@@ -49,7 +49,7 @@ class ObjectDeletion:
     uid: str
 
 
-ReconciledT = TypeVar("ReconciledT", Cluster, MachinePool)
+ReconciledT = TypeVar("ReconciledT", Cluster, Machine, MachineDeployment, MachineHealthCheck, MachinePool, MachineSet)
 """Kinds that are written by these functions: typed, with conditions and an observed generation in their status."""
 
 

@@ -1,0 +1,129 @@
+"""The MachineHealthCheck reconciler: what it watches, and observe -> decide -> apply.
+
+`setup` builds it for a manager. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from capipool.api.builtin import Node
+from capipool.api.core import Cluster, Machine, MachineHealthCheck
+from capipool.api.indexes import NODE_NAME, machine_node_name
+from capipool.core.machinehealthcheck import apply
+from capipool.core.machinehealthcheck.decide import decide
+from capipool.core.machinehealthcheck.observe import BY_CLUSTER, Observer, of_cluster
+from capipool.core.options import Options
+from capipool.core.references import References
+from capipool.machinery.resource import ObjectKey
+from capipool.runtime.controller import Controller
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import DONE, Result
+from capipool.workload.connections import Connections, WorkloadCluster
+
+
+class MachineHealthCheckReconciler:
+    """Judges machines, marks those that are unhealthy, and has them remediated while there are not too many."""
+
+    def __init__(self, manager: Manager, connections: Connections, options: Options) -> None:
+        self._manager = manager
+        self._connections = connections
+        self._options = options
+        self._checks = manager.caches.of(MachineHealthCheck, options.namespace)
+        self._checks.add_index(BY_CLUSTER, of_cluster)
+        self._observer = Observer(manager, connections, References(manager), options.namespace)
+        self._observer.machines.add_index(NODE_NAME, machine_node_name)
+        self._unfollow: dict[ObjectKey, Callable[[], None]] = {}
+        self._controller: Controller | None = None
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step for one health check."""
+        check = self._checks.get(key)
+        if check is None or not self._options.selects(check):
+            return DONE
+        world = await self._observer.observe(check)
+        now = self._manager.clock.now()
+        plan = decide(world, now)
+        await apply.apply(self._manager.client, check, plan, now)
+        for said in plan.events:
+            self._manager.events.event(said.about, said.type, said.reason, said.message)
+        return plan.result
+
+    def attach(self, controller: Controller) -> None:
+        """Watch everything that health checks judge by."""
+        self._controller = controller
+        controller.watch(self._checks, _spec_changed)
+        controller.watch(self._observer.machines, self._machine_changed)
+        controller.watch(self._manager.caches.of(Cluster, self._options.namespace), self._cluster_changed)
+        self._connections.subscribe(self._connection_changed)
+
+    def _machine_changed(self, old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
+        """The checks of a machine's cluster, where something changed that a check may look at."""
+        machine = new or old
+        if machine is None or (old is not None and new is not None and _of_machine(old) == _of_machine(new)):
+            return ()
+        return self._of(ObjectKey(machine.metadata.namespace, machine.spec.cluster_name))
+
+    def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+        cluster = new or old
+        if cluster is None or (old is not None and new is not None and _of_cluster(old) == _of_cluster(new)):
+            return ()
+        return self._of(cluster.key)
+
+    def _of(self, cluster: ObjectKey) -> list[ObjectKey]:
+        return [check.key for check in self._checks.by(BY_CLUSTER, f"{cluster.namespace}/{cluster.name}")]
+
+    def _connection_changed(self, cluster: ObjectKey, connected: WorkloadCluster | None) -> None:
+        """Follow the nodes of a cluster while it is connected."""
+        stop = self._unfollow.pop(cluster, None)
+        if stop is not None:
+            stop()
+        if connected is not None:
+            self._unfollow[cluster] = connected.nodes.cache.subscribe(
+                lambda old, new: self._node_changed(cluster, old, new)
+            )
+        self._enqueue(self._of(cluster))
+
+    def _node_changed(self, cluster: ObjectKey, old: Node | None, new: Node | None) -> None:
+        """Only a node of a machine, and only what its conditions say: heartbeats change nothing of that."""
+        node = new or old
+        if node is None or (old is not None and new is not None and old.status.conditions == new.status.conditions):
+            return
+        machines = self._observer.machines.by(NODE_NAME, node.metadata.name)
+        if any((m.metadata.namespace, m.spec.cluster_name) == cluster for m in machines):
+            self._enqueue(self._of(cluster))
+
+    def _enqueue(self, keys: Iterable[ObjectKey]) -> None:
+        assert self._controller is not None
+        for key in keys:
+            self._controller.enqueue(key)
+
+
+def _spec_changed(old: MachineHealthCheck | None, new: MachineHealthCheck | None) -> Iterable[ObjectKey]:
+    """What we write ourselves, the status, leads to nothing."""
+    check = new or old
+    if check is None or (old is not None and new is not None and _of_check(old) == _of_check(new)):
+        return ()
+    return (check.key,)
+
+
+def _of_check(check: MachineHealthCheck) -> tuple[object, ...]:
+    meta = check.metadata
+    return (meta.uid, meta.deletion_timestamp, meta.annotations, meta.labels, meta.owner_references, check.spec)
+
+
+def _of_machine(machine: Machine) -> tuple[object, ...]:
+    meta = machine.metadata
+    conditions = tuple((c.type, c.status, c.reason) for c in machine.status.conditions)
+    return (meta.uid, meta.deletion_timestamp, meta.labels, meta.annotations, machine.status.node_ref, conditions)
+
+
+def _of_cluster(cluster: Cluster) -> tuple[object, ...]:
+    conditions = tuple((c.type, c.status) for c in cluster.status.conditions)
+    return (cluster.metadata.uid, cluster.spec.paused, cluster.deleting, conditions)
+
+
+def setup(manager: Manager, connections: Connections, options: Options) -> None:
+    """Add the controller of MachineHealthChecks to a manager."""
+    reconciler = MachineHealthCheckReconciler(manager, connections, options)
+    reconciler.attach(manager.controller("machinehealthcheck", reconciler, concurrency=options.concurrency))

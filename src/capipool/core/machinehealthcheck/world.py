@@ -1,0 +1,77 @@
+"""What one decision about a MachineHealthCheck is made from (`World`) and what it asks for (`Plan`). Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from capipool.api.core import Cluster, Machine, MachineHealthCheck
+from capipool.api.shared import V1Beta1Condition
+from capipool.core.machinehealthcheck.health import Target
+from capipool.core.references import Absent
+from capipool.core.writes import ObjectDeletion
+from capipool.machinery.conditions import Condition
+from capipool.machinery.objects import Raw, Unstructured
+from capipool.machinery.resource import Resource
+from capipool.runtime.reconcile import DONE, Result
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Remediation by somebody else's controller: the template of its requests, and those there are by machine name."""
+
+    template: Unstructured | None
+    """None where it does not exist."""
+    resource: Resource | None = None
+    """The kind of the requests; None where it is not served."""
+    requests: Mapping[str, Unstructured] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything a decision about one health check depends on, but the time."""
+
+    check: MachineHealthCheck
+    cluster: Cluster | Absent | None
+    targets: tuple[Target, ...] = ()
+    connected: bool = True
+    """Whether the workload cluster can be asked about nodes. If not, nobody is judged."""
+    unavailable: str = ""
+    """Why not."""
+    external: External | None = None
+    """None where the machines' owner remediates."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineMark:
+    """What to say in a machine's status. `dropped` are types of conditions that go."""
+
+    machine: Machine
+    conditions: tuple[Condition, ...]
+    legacy: tuple[V1Beta1Condition, ...]
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An Event to record about a machine or the health check."""
+
+    about: Machine | MachineHealthCheck
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now. `check` is the health check as it should read afterwards."""
+
+    check: MachineHealthCheck
+    machines: tuple[MachineMark, ...] = ()
+    requests: tuple[tuple[Resource, Raw], ...] = ()
+    """Requests for external remediation to create."""
+    deletions: tuple[ObjectDeletion, ...] = ()
+    """Machines of pools to replace, and requests for machines that are well again."""
+    events: tuple[Said, ...] = ()
+    result: Result = DONE
