@@ -77,7 +77,7 @@ class Server:
     def __init__(
         self, *, journal: Journal, clock: Clock, rng: random.Random, settings: Settings = settings_.DEFAULTS
     ) -> None:
-        store = Store(journal, window=settings.watch_window)
+        store = Store(journal, window=settings.watch_window, history_bytes=settings.history_bytes)
         self.context = Context(store=store, clock=clock, rng=rng, settings=settings)
         self._crds = CRDLifecycle(self.context)
         self._namespaces = NamespaceLifecycle(self.context)

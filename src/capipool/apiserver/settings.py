@@ -14,6 +14,8 @@ class Settings:
     """Changes that each collection remembers, so that a watch may resume; older ones are answered with 410.
 
     A watch that lags further behind than this is ended, so that one stuck client never fills the memory."""
+    history_bytes: int = 32 * 1024 * 1024
+    """What all collections together may remember of changes: of many busy ones each remembers less."""
     watch_timeout: timedelta = timedelta(minutes=40)
     """How long a watch lasts whose client did not say; up to twice this, so that not all end at once."""
     bookmark_interval: timedelta = timedelta(minutes=1)

@@ -76,6 +76,20 @@ async def test_a_watch_that_falls_behind_the_window_is_told_to_list_again() -> N
         assert msgspec.json.decode(events[-1].object)["code"] == 410
 
 
+async def test_busy_collections_share_what_is_remembered() -> None:
+    async with worlds.running(settings=Settings(history_bytes=20_000)) as world:
+        quiet = await world.create(NODES, {"metadata": {"name": "n"}})
+        busy = await world.create(CONFIGMAPS, config("a"))
+        bookmark = (await world.list(NODES))["metadata"]["resourceVersion"]
+        for i in range(40):
+            await world.patch(CONFIGMAPS, "a", {"data": {"i": str(i)}})
+        with pytest.raises(errors.Expired):
+            world.watch(CONFIGMAPS, resourceVersion=busy["metadata"]["resourceVersion"])
+        # Where nothing happened since, there is nothing to have forgotten.
+        world.watch(NODES, resourceVersion=quiet["metadata"]["resourceVersion"])
+        world.watch(NODES, resourceVersion=bookmark)
+
+
 async def test_a_watch_that_keeps_up_outlives_the_window() -> None:
     async with worlds.running(settings=Settings(watch_window=3)) as world:
         await world.create(CONFIGMAPS, config("a"))

@@ -132,7 +132,7 @@ class Collection:
         self._waiting[future] = None
         return future
 
-    def forget(self, future: asyncio.Future[None]) -> None:
+    def stop_waiting(self, future: asyncio.Future[None]) -> None:
         """Whoever waited on a future of `changed` no longer does."""
         self._waiting.pop(future, None)
 
@@ -169,6 +169,11 @@ class Collection:
         self.last = change
         self._window.append(change)
         if len(self._window) > self._window_size:
+            self._forget_oldest()
+
+    def forget_change(self, change: Change) -> None:
+        """Remember a change no longer, if it is the oldest that is remembered."""
+        if self._window and self._window[0] is change:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:

@@ -7,6 +7,7 @@ lock. A write is queued, counts at once for the next decision, and becomes visib
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from capipool.apiserver.store import entry as entries
@@ -19,11 +20,18 @@ Observer = Callable[[Collection, Change], None]
 
 
 class Store:
-    """Objects of many address spaces. `window` is how many changes a collection remembers for watches that resume."""
+    """Objects of many address spaces.
 
-    def __init__(self, journal: Journal, *, window: int = 4096) -> None:
+    `window` is how many changes a collection remembers for watches that resume, `history_bytes` how much all of them
+    together do: of many busy collections each remembers less.
+    """
+
+    def __init__(self, journal: Journal, *, window: int = 4096, history_bytes: int = 32 * 1024 * 1024) -> None:
         self._journal = journal
         self._window = window
+        self._history: deque[tuple[Collection, Change]] = deque()
+        self._history_bytes = 0
+        self._history_limit = history_bytes
         self._spaces: dict[str, dict[tuple[str, str], Collection]] = {}
         self._observers: list[Observer] = []
         self._queue: list[Write] = []
@@ -158,6 +166,7 @@ class Store:
         for write in writes:
             collection, change, durable = write
             collection.apply(change)
+            self._remember(collection, change)
             if collection.pending[key := change.after.key] is write:
                 del collection.pending[key]
             self.revision = change.revision
@@ -169,6 +178,14 @@ class Store:
         for collection in touched:
             collection.wake()
 
+    def _remember(self, collection: Collection, change: Change) -> None:
+        self._history.append((collection, change))
+        self._history_bytes += _size(change)
+        while self._history_bytes > self._history_limit and len(self._history) > 1:
+            where, oldest = self._history.popleft()
+            self._history_bytes -= _size(oldest)
+            where.forget_change(oldest)
+
     def _fail(self, writes: list[Write], error: BaseException) -> None:
         """Forget a group that is not durable, and whatever was decided on top of it since."""
         writes, self._queue = [*writes, *self._queue], []
@@ -177,6 +194,11 @@ class Store:
             if not durable.done():
                 durable.set_exception(InternalError(f"the write could not be made durable: {error}"))
                 durable.exception()  # a caller that went away need not hear of it
+
+
+def _size(change: Change) -> int:
+    """About what a change takes in memory. What was before it is the end of an earlier one, or lives anyway."""
+    return len(change.after.data) + 600
 
 
 def _record(write: Write) -> Record:

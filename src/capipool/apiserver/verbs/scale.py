@@ -12,7 +12,7 @@ from capipool.machinery import calls, codec, selectors
 from capipool.machinery.calls import Call, Reply
 from capipool.machinery.errors import BadRequest, Invalid, NotFound, UnsupportedMediaType, invalid
 from capipool.machinery.objects import Raw
-from capipool.machinery.patch import json, merge
+from capipool.machinery.patch import merge
 from capipool.machinery.resource import GroupKind, Resource
 
 SCALE = Resource("autoscaling", "v1", "Scale", "scales")
@@ -77,6 +77,8 @@ def _changed(call: Call, scale: Raw) -> Raw:
     if call.content_type in (calls.MERGE_PATCH, calls.STRATEGIC_MERGE_PATCH):
         return merge.apply(scale, options.decode_object(call.body))
     if call.content_type == calls.JSON_PATCH:
+        from capipool.machinery.patch import json  # see verbs.update
+
         patched = json.apply(scale, options.decode_any(call.body))
         if isinstance(patched, dict):
             return patched

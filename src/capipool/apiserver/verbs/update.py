@@ -13,7 +13,7 @@ from capipool.machinery import calls
 from capipool.machinery.calls import Call, Reply
 from capipool.machinery.errors import BadRequest, UnsupportedMediaType
 from capipool.machinery.objects import Raw
-from capipool.machinery.patch import json, merge, strategic
+from capipool.machinery.patch import merge, strategic
 
 PATCH_TYPES = (calls.JSON_PATCH, calls.MERGE_PATCH, calls.STRATEGIC_MERGE_PATCH, calls.APPLY_PATCH)
 
@@ -45,6 +45,8 @@ def patcher(target: Target, call: Call) -> Callable[[Raw], Raw]:
         document = options.decode_object(call.body)
         return lambda old: merge.apply(old, document)
     if call.content_type.startswith(calls.JSON_PATCH):
+        from capipool.machinery.patch import json  # only now: its library is slow to import, and few patches are these
+
         operations = options.decode_any(call.body)
         return lambda old: _object(json.apply(old, operations))
     if call.content_type.startswith(calls.STRATEGIC_MERGE_PATCH) and definition.builtin:

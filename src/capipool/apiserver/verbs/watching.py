@@ -115,7 +115,7 @@ async def _wait(collection: Collection, until: float) -> None:
         await future
     finally:
         timer.cancel()
-        collection.forget(future)
+        collection.stop_waiting(future)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
