@@ -230,8 +230,8 @@ async def test_pods_are_evicted_before_their_instance_goes_and_a_budget_holds_it
     await world.until(lambda: _says(world, "DrainingNode"))
     await asyncio.sleep(60)
     assert len(await world.names()) == 2
-    assert "web" in await world.why()
-    assert "budget" in await world.why()
+    assert "default/web-" in await world.why()
+    assert "needs 2 healthy Pods and has 2" in await world.why()
     await world.workload.delete(BUDGETS, "b", NS)
     await world.settled(1)
     assert len(await world.workload.list(Pod, NS)) == 1

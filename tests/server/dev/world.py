@@ -85,7 +85,7 @@ class World:
 
     async def start(self) -> None:
         """Start the controllers, as a new process would."""
-        self.manager = Manager(Client(self.management), clock=self.clock, rng=random.Random(2))
+        self.manager = Manager(Client(self.management), clock=self.clock, rng=random.Random(2), grace=dt.timedelta(0))
         self.connections = Connections(self._open, self.manager.caches, rng=random.Random(3))
         self.manager.add_task("connections", self.connections.run)
         dev.setup(self.manager, self.connections, Spaces(self.server))
@@ -93,7 +93,7 @@ class World:
         await self.manager.started.wait()
 
     async def stop(self) -> None:
-        """End the controllers in good order."""
+        """End the controllers, and cut off whatever they are at."""
         await self.manager.stop()
         if self._run is not None:
             await self._run
@@ -208,12 +208,9 @@ class World:
 
         await self.until(rest, minutes=minutes)
 
-    async def run_pod(self, name: str, node: str, *, labels: Raw | None = None, owner: bool = True) -> None:
+    async def run_pod(self, name: str, node: str, *, labels: Raw | None = None) -> None:
         """A pod on a node, as a scheduler would place it."""
         meta: Raw = {"name": name, "namespace": NS, "labels": labels or {}}
-        if owner:
-            owners = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "1", "controller": True}
-            meta["ownerReferences"] = [owners]
         spec = {"nodeName": node, "containers": [{"name": "c", "image": "i"}]}
         raw = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
         await self.workload.create(objects.from_raw(Pod, raw))

@@ -19,13 +19,11 @@ from capipool.providers.dev import launching
 from capipool.providers.dev.api.cloud import DevInstance, DevScalingGroup, Fault, InstancePhase
 from capipool.providers.dev.api.machinepool import Zone
 from capipool.runtime import reconcile
-from capipool.runtime.cache import Cache
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk.engine.picture import InstanceState
 
-BY_GROUP = "spec.group"
 SCALE_IN_DELAY = dt.timedelta(seconds=5)
 """How long the cloud leaves a group over its number before it chooses victims itself, as scaling groups are slow to do:
 who changed the number may name them within that time."""
@@ -43,11 +41,6 @@ def state(instance: DevInstance, terminating: Iterable[str], now: dt.datetime) -
     return InstanceState.RUNNING if clock.parse_time(instance.spec.runs_at) <= now else InstanceState.PENDING
 
 
-def add_index(instances: Cache[DevInstance]) -> None:
-    """Have instances found by their group."""
-    instances.add_index(BY_GROUP, lambda i: [f"{i.metadata.namespace}/{i.spec.group}"])
-
-
 class Cloud:
     """Reconciles scaling groups."""
 
@@ -58,7 +51,6 @@ class Cloud:
         self._events = manager.events
         self.groups = manager.caches.of(DevScalingGroup)
         self.instances = manager.caches.of(DevInstance)
-        add_index(self.instances)
         self._over: dict[ObjectKey, dt.datetime] = {}
         """Since when groups have more instances than their number."""
 
@@ -74,7 +66,7 @@ class Cloud:
             self._over.pop(key, None)
             return reconcile.DONE
         now = self._clock.now()
-        members = self.instances.by(BY_GROUP, str(key))
+        members = self.instances.owned_by(group.metadata.uid)
         await self._take_away(group, members)
         await self._fail(members, now)
         live = [m for m in members if not _goes(m, group)]

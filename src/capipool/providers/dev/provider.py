@@ -45,9 +45,10 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
         self._clock = manager.clock
         self._groups = manager.caches.of(DevScalingGroup)
         self._instances = manager.caches.of(DevInstance)
-        cloud.add_index(self._instances)
         self._written: dict[ObjectKey, DevScalingGroup] = {}
         """Groups as this provider wrote them last, until the cache shows them."""
+        self._deleted: dict[ObjectKey, str] = {}
+        """UIDs of groups that were deleted, which the cache may still show for a moment."""
         self._wakes: dict[ObjectKey, dt.datetime] = {}
         self._notify: Callable[[ObjectKey], None] | None = None
 
@@ -74,7 +75,7 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
         """The scaling group and its instances, out of the caches."""
         group = await self._group(pool.object)
         now = self._clock.now()
-        members = self._instances.by(cloud.BY_GROUP, str(group.key))
+        members = self._instances.owned_by(group.metadata.uid)
         going = frozenset(group.spec.terminating)
         instances = tuple(_instance(m, cloud.state(m, going, now)) for m in members)
         self._wake_at(pool.key, members, now)
@@ -107,7 +108,7 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
     async def set_desired(self, pool: Pool[DevMachinePool], desired: int, *, seen: Group) -> None:
         """Write the number, guarded by the version that was seen where it falls."""
         group = await self._group(pool.object)
-        members = self._instances.by(cloud.BY_GROUP, str(group.key))
+        members = self._instances.owned_by(group.metadata.uid)
         live = sum(not m.deleting and m.metadata.name not in group.spec.terminating for m in members)
         if live > desired:
             raise GroupChanged(str(group.key), f"it has {live} instances, more than {desired}")
@@ -117,7 +118,7 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
     async def terminate(self, pool: Pool[DevMachinePool], ids: Collection[str], *, decrement: bool) -> None:
         """Order instances to go and lower the number, in one write: there is no moment in between."""
         group = await self._group(pool.object)
-        there = {m.metadata.name for m in self._instances.by(cloud.BY_GROUP, str(group.key)) if not m.deleting}
+        there = {m.metadata.name for m in self._instances.owned_by(group.metadata.uid) if not m.deleting}
         before = [name for name in group.spec.terminating if name in there]
         going = sorted((set(ids) & there) - set(before))
         if not going:
@@ -133,6 +134,7 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
         self._written.pop(obj.key, None)
         with contextlib.suppress(errors.NotFound):
             await self._client.delete(DevScalingGroup, group.metadata.name, group.metadata.namespace)
+        self._deleted[obj.key] = group.metadata.uid
         labels = f"{GROUP_LABEL}={group.metadata.name}"
         await self._client.delete_all(DevInstance, group.metadata.namespace, labels=labels)
         raise InstanceGroupNotFound(str(obj.key))
@@ -160,6 +162,10 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
     async def _group(self, obj: DevMachinePool) -> DevScalingGroup:
         """The newest of what the cache has and what was written. Raises InstanceGroupNotFound, NotOwned."""
         cached, written = self._groups.get(obj.key), self._written.get(obj.key)
+        if cached is None:
+            self._deleted.pop(obj.key, None)
+        elif cached.metadata.uid == self._deleted.get(obj.key):
+            cached = None
         if written is not None and (cached is None or _version(cached) < _version(written)):
             return written
         self._written.pop(obj.key, None)
