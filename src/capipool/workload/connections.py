@@ -206,7 +206,7 @@ class _Link:
             except Exception as error:  # whatever a kubeconfig, its credentials plugin or a network can come up with
                 failures += 1
                 self._failed(error, failures)
-                await self._wait(self._settings.backoff.delay(failures, self._owner._rng))
+                await self._wait(self._pause(failures))
             self.tried = True
 
     async def _connect(self) -> None:
@@ -258,6 +258,12 @@ class _Link:
         if opened is not None:
             await opened.caches.stop()
             await opened.client.close()
+
+    def _pause(self, failures: int) -> float:
+        """Seconds until the next attempt: quick to connect, but slow to give up what is connected."""
+        if self.connected is not None:
+            return self._settings.probe.total_seconds() / self._settings.failures
+        return self._settings.backoff.delay(failures, self._owner._rng)
 
     async def _wait(self, seconds: float) -> None:
         try:
