@@ -28,7 +28,7 @@ from capipool.sdk.engine.plan import Plan, Wait
 from capipool.sdk.errors import GroupChanged, InstanceGroupNotFound, NotOwned, ProviderError
 from capipool.sdk.inputs import Found, Inputs
 from capipool.sdk.observe import World
-from capipool.sdk.provider import Group, Pool, PoolProvider
+from capipool.sdk.provider import Group, Pool, PoolProvider, PushesChanges
 from capipool.sdk.report import Report
 from capipool.workload.connections import Connections
 
@@ -83,7 +83,7 @@ class PoolReconciler(Generic[ObjectT]):
                 return await self._wait(pool, found)
             if self._provider.finalizer not in pool.object.metadata.finalizers:
                 await self._set_finalizer(pool.object, present=True)
-            world = await self._observe(found)
+            world, new = await self._observe(found)
         except ProviderError as error:
             await self._report(pool, self._blank(pool.object, waits=(_wait_for(error),)))
             return self._after(pool, error)
@@ -91,6 +91,8 @@ class PoolReconciler(Generic[ObjectT]):
         outcome = await self._applier.apply(world, plan)
         await self._follow_desired(world)
         await self._write_provider_ids(world)
+        if new and plan.waits and isinstance(self._provider, PushesChanges) and not outcome.failures:
+            return self._next(pool, world, plan, outcome)  # its instances are announced in a moment: one write for both
         await self._report(pool, self._summarise(world, plan, outcome))
         return self._next(pool, world, plan, outcome)
 
@@ -103,8 +105,11 @@ class PoolReconciler(Generic[ObjectT]):
         await self._report(pool, self._blank(pool.object, waits=(wait,)))
         return reconcile.DONE
 
-    async def _observe(self, found: Found[ObjectT]) -> World[ObjectT]:
-        """Look at the group, see to its being there and its template, and join it with the nodes."""
+    async def _observe(self, found: Found[ObjectT]) -> tuple[World[ObjectT], bool]:
+        """Look at the group, see to its being there and its template, and join it with the nodes.
+
+        Also returns whether the group was made just now.
+        """
         pool = found.pool
         strategy = self._provider.strategy(pool)
         seen = await self._look(pool)
@@ -119,7 +124,7 @@ class PoolReconciler(Generic[ObjectT]):
             await self._provider.ensure(pool, found.launch, replicas=wanted, seen=seen)
         group = seen if seen is not None else await self._provider.observe(pool)
         self._remember(pool.key, pool.cluster.key, [i.provider_id for i in group.instances])
-        return observe.world(found, group, strategy, self._connections, self._clock.now())
+        return observe.world(found, group, strategy, self._connections, self._clock.now()), seen is None
 
     async def _look(self, pool: Pool[ObjectT]) -> Group | None:
         try:

@@ -202,7 +202,7 @@ class _Cluster:
             except errors.AlreadyExists:
                 _log.debug("node exists already", node=name)
         self._joined.add(name)
-        self._beats[name] = now + self._rng.random() * dt.timedelta(seconds=instance.spec.renew_seconds)
+        self._beats[name] = _coarse(now + self._rng.random() * dt.timedelta(seconds=instance.spec.renew_seconds))
 
     async def _live(self, instance: DevInstance, now: dt.datetime) -> dt.datetime:
         """Report health where it changed, and renew the lease where it is time."""

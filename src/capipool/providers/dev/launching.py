@@ -28,7 +28,7 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
 _DEFAULT_ZONES = (Zone(name="default"),)
 
-DEFAULT_LEASE_SECONDS = 480
+DEFAULT_LEASE_SECONDS = 600
 """Long leases, renewed rarely: what thousands of idle nodes cost is renewals."""
 RENEWALS_PER_LEASE = 4
 

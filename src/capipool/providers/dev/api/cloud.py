@@ -52,8 +52,8 @@ class InstanceTemplate(Model):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     """Labels that the bootstrap data gives its node."""
     taints: tuple[Taint, ...] = ()
-    lease_seconds: int = 480
-    renew_seconds: int = 120
+    lease_seconds: int = 600
+    renew_seconds: int = 150
 
 
 class DevScalingGroupSpec(Model):
@@ -107,8 +107,8 @@ class DevInstanceSpec(Model):
     fails: bool = False
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
-    lease_seconds: int = 480
-    renew_seconds: int = 120
+    lease_seconds: int = 600
+    renew_seconds: int = 150
 
 
 class DevInstanceStatus(Model):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import msgspec
+
 from capipool.api.shared import Conditions
 from capipool.api.v1beta2.cluster import APIEndpoint, FailureDomain
 from capipool.machinery.objects import Model, Object
@@ -25,7 +27,9 @@ class ConfigTemplateReference(Model):
 class LoadBalancer(Model):
     """The load balancer of upstream's Docker backend."""
 
-    custom_ha_proxy_config_template_ref: ConfigTemplateReference | None = None
+    custom_ha_proxy_config_template_ref: ConfigTemplateReference | None = msgspec.field(
+        default=None, name="customHAProxyConfigTemplateRef"
+    )
     image_repository: str = ""
     image_tag: str = ""
 

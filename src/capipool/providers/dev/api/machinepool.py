@@ -40,7 +40,7 @@ class Rollout(Model):
 
 
 class NodeLease(Model):
-    """How simulated kubelets show that they live. None: a lease of 480 s, renewed every 120 s."""
+    """How simulated kubelets show that they live. None: a lease of 600 s, renewed every 150 s."""
 
     duration_seconds: Annotated[Int32, Limits(minimum=1)] | None = None
     renew_interval_seconds: Annotated[Int32, Limits(minimum=1)] | None = None
