@@ -31,7 +31,7 @@ class Documents:
     """Documents by registry, made when they are first asked for and again when the set of kinds has changed."""
 
     def __init__(self) -> None:
-        self._catalogs: dict[Registry, tuple[int, Catalog]] = {}
+        self._catalogs: dict[Registry | None, tuple[int, Catalog]] = {}
 
     def answer(self, registry: Registry, path: str, accept: str) -> Document:
         """The document at a path. Raises NotFound."""
@@ -41,10 +41,11 @@ class Documents:
             return catalog.Document("application/json", codec.encode_json(_VERSION), "")
         if path == "/":
             return catalog.Document("application/json", codec.encode_json({"paths": _roots(registry)}), "")
-        generation, found = self._catalogs.get(registry, (-1, None))
+        key = registry if registry.generation else None  # those that serve built-in kinds alone share theirs
+        generation, found = self._catalogs.get(key, (-1, None))
         if found is None or generation != registry.generation:
             found = catalog.Catalog(tuple(registry.definitions()))
-            self._catalogs[registry] = (registry.generation, found)
+            self._catalogs[key] = (registry.generation, found)
         document = found.answer(path, accept)
         if document is None:
             raise NotFound("the server could not find the requested resource")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import hashlib
 import ipaddress
 import os
 import ssl
@@ -42,6 +43,8 @@ class _Ticket(msgspec.Struct):
 
     not_after: dt.datetime
     subject: list[str]
+    issuer: str
+    """A fingerprint: what another authority signed is of no use."""
 
 
 class Authority:
@@ -51,7 +54,9 @@ class Authority:
         self._directory = directory
         self._now = now
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fingerprint = ""
         self.ca = self._kept("ca", ["capipool"], lambda: make_ca(now), days=_CA_DAYS)
+        self._fingerprint = hashlib.sha256(self.ca.certificate).hexdigest()
 
     def server(self, hosts: Iterable[str] = ()) -> Pair:
         """The server's certificate, valid for this machine's loopback and for more hosts."""
@@ -80,12 +85,14 @@ class Authority:
         """The pair in the files, or a new one where there is none, or it soon expires, or names others."""
         try:
             ticket = msgspec.json.decode(self._file(name, "json").read_bytes(), type=_Ticket)
-            if ticket.subject == subject and ticket.not_after > self._now + dt.timedelta(days=_RENEW_DAYS):
+            wanted = (subject, self._fingerprint)
+            lasting = ticket.not_after > self._now + dt.timedelta(days=_RENEW_DAYS)
+            if (ticket.subject, ticket.issuer) == wanted and lasting:
                 return Pair(self._file(name, "crt").read_bytes(), self._file(name, "key").read_bytes())
         except (OSError, msgspec.DecodeError):
             pass  # not there, or not whole: made anew below
         pair: Pair = make()
-        ticket = _Ticket(self._now + dt.timedelta(days=days), subject)
+        ticket = _Ticket(self._now + dt.timedelta(days=days), subject, self._fingerprint)
         _write(self._file(name, "key"), pair.key)
         _write(self._file(name, "crt"), pair.certificate)
         _write(self._file(name, "json"), msgspec.json.encode(ticket))

@@ -5,9 +5,9 @@ The server asks it about every call; the CRD lifecycle keeps it up to date.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from capipool.apiserver.builtin import crds, table
 from capipool.apiserver.builtin.definition import Definition
@@ -47,13 +47,11 @@ class Served:
 _Key = tuple[str, str, str]
 
 
-def _builtin() -> dict[_Key, Served]:
+@cache
+def _builtin() -> Mapping[_Key, Served]:
+    """The built-in kinds, which all registries share."""
     by_key = {_key(d.resource): d for d in (*table.RESOURCES, *reviews.DEFINITIONS)}
     return {key: Served(d, by_key[_key(d.alias.storage)] if d.alias is not None else d) for key, d in by_key.items()}
-
-
-def _by_kind(served: dict[_Key, Served]) -> dict[tuple[str, str], Served]:
-    return {(s.definition.resource.group, s.definition.resource.kind): s for s in served.values()}
 
 
 def _key(resource: Resource) -> _Key:
@@ -64,8 +62,10 @@ class Registry:
     """The resources of one address space."""
 
     def __init__(self) -> None:
-        self._served: dict[_Key, Served] = _builtin()
-        self._kinds: dict[tuple[str, str], Served] = _by_kind(self._served)
+        self._served: dict[_Key, Served] = dict(_builtin())
+        self._kinds: dict[tuple[str, str], Served] = {}
+        self._stored: dict[tuple[str, str], Served] = {}
+        self._index()
         self._custom: dict[str, tuple[_Key, ...]] = {}
         self.terminating: set[GroupResource] = set()
         """Custom resources whose definition is being deleted: nothing is created any more."""
@@ -87,13 +87,13 @@ class Registry:
         """A version in which a kind is served: what an owner reference is resolved with."""
         return self._kinds.get((group, kind))
 
+    def by_storage(self, group: str, plural: str) -> Served | None:
+        """How the objects of a collection are served: in their storage version, if that is served at all."""
+        return self._stored.get((group, plural))
+
     def definitions(self) -> Iterator[Definition]:
         """Everything served: built-in kinds first, then custom ones in the order of their definition."""
         return (served.definition for served in self._served.values())
-
-    def served(self) -> Iterator[Served]:
-        """Everything served, with how it is stored."""
-        return iter(tuple(self._served.values()))
 
     def custom(self, name: str) -> tuple[Served, ...]:
         """What one CRD serves."""
@@ -110,7 +110,7 @@ class Registry:
         for definition in definitions.values():
             self._served[_key(definition.resource)] = Served(definition, storage)
         self._custom[name] = tuple(_key(d.resource) for d in definitions.values())
-        self._kinds = _by_kind(self._served)
+        self._index()
         group_resource = storage.resource.group_resource
         if "deletionTimestamp" in crd["metadata"]:
             self.terminating.add(group_resource)
@@ -122,8 +122,16 @@ class Registry:
         for key in self._custom.pop(name, ()):
             served = self._served.pop(key)
             self.terminating.discard(served.storage.resource.group_resource)
-        self._kinds = _by_kind(self._served)
+        self._index()
         self.generation += 1
+
+    def _index(self) -> None:
+        self._kinds, self._stored = {}, {}
+        for served in self._served.values():
+            resource, storage = served.definition.resource, served.storage.resource
+            self._kinds[resource.group, resource.kind] = served
+            if served.stored_as_is or (storage.group, storage.plural) not in self._stored:
+                self._stored[storage.group, storage.plural] = served
 
 
 def _unserved(crd: Raw, version: str) -> Definition:

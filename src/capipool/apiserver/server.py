@@ -39,6 +39,7 @@ from capipool.machinery.admission import Converter, Rules
 from capipool.machinery.calls import ADMIN, Call, Reply, User, WatchEvent
 from capipool.machinery.clock import Clock
 from capipool.machinery.errors import BadRequest, MethodNotAllowed, NotFound
+from capipool.machinery.objects import Raw
 from capipool.machinery.resource import Resource
 
 if TYPE_CHECKING:
@@ -136,11 +137,14 @@ class Server:
     async def ensure_space(self, space: str) -> None:
         """Make an address space with the namespaces every cluster has. Idempotent."""
         self._spaces.add(space)
-        for name in _FIRST_NAMESPACES:
-            target = self.context.target(space, ADMIN, _NAMESPACE, name=name)
-            raw = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            if target.collection.latest("", name) is None:
-                await writing.settle(self.context, target, writing.place(self.context, target, raw, WriteOptions()))
+        target = self.context.target(space, ADMIN, _NAMESPACE)
+        outcomes = [
+            writing.place(self.context, target, _namespace(name), WriteOptions())
+            for name in _FIRST_NAMESPACES
+            if target.collection.latest("", name) is None
+        ]
+        for outcome in outcomes:  # decided together, so that they share one commit
+            await writing.settle(self.context, target, outcome)
 
     async def drop_space(self, space: str) -> None:
         """Delete an address space with all that is in it, without asking finalizers. Idempotent."""
@@ -201,3 +205,7 @@ class Server:
         if call.subresource and call.subresource not in target.served.definition.subresources:
             raise NotFound("the server could not find the requested resource")
         return target
+
+
+def _namespace(name: str) -> Raw:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

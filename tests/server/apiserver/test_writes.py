@@ -277,3 +277,18 @@ async def test_scale_of_a_deployment_knows_its_selector(world: World) -> None:
     await world.create(DEPLOYMENTS, {"metadata": {"name": "d"}, "spec": spec})
     scale = await world.get(DEPLOYMENTS, "d", subresource="scale")
     assert scale["status"] == {"replicas": 0, "selector": "a=b"}
+
+
+async def test_empty_parts_of_metadata_say_nothing(world: World) -> None:
+    raw = config("a")
+    raw["metadata"] |= {"labels": {}, "annotations": {}, "ownerReferences": [], "finalizers": [], "managedFields": []}
+    made = await world.create(CONFIGMAPS, raw)
+    assert set(made["metadata"]) == {"name", "namespace", "uid", "creationTimestamp", "resourceVersion"}
+    assert await world.patch(CONFIGMAPS, "a", {"metadata": {"labels": {}, "managedFields": []}}) == made
+
+
+async def test_an_update_with_no_managers_ends_the_tracking(world: World) -> None:
+    query = {"fieldManager": "me"}
+    await world.patch(CONFIGMAPS, "a", config("a", x="1"), content_type=calls.APPLY_PATCH, query=query)
+    ended = await world.patch(CONFIGMAPS, "a", {"metadata": {"managedFields": []}})
+    assert "managedFields" not in ended["metadata"]

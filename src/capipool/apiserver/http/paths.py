@@ -55,10 +55,12 @@ def _resource(space: str, group: str, version: str, rest: list[str]) -> Place | 
     watch = rest[0] == "watch" and len(rest) > 1
     if watch:
         rest = rest[1:]
+    if not all(rest):
+        return None
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and (len(rest) > 3 or rest[2] not in _OF_A_NAMESPACE):
         namespace, rest = rest[1], rest[2:]
-    if len(rest) > 3 or not all(rest):
+    if len(rest) > 3:
         return None
     plural, name, subresource = [*rest, "", ""][:3]
     return Place(space, group, version, plural, namespace, name, subresource, watch)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from capipool.apiserver.context import Context, Outcome, Target
 from capipool.apiserver.options import DeleteOptions, Propagation
-from capipool.apiserver.registry import Served
 from capipool.apiserver.store.collection import Collection
 from capipool.apiserver.store.entry import Entry
 from capipool.apiserver.verbs import delete as deleting
@@ -17,19 +16,9 @@ from capipool.machinery.objects import Raw
 CONTROLLER = User("system:apiserver", ("system:masters",))
 
 
-def served(context: Context, collection: Collection) -> Served | None:
-    """A version in which a collection's objects are served; their storage version, if that is."""
-    found = [
-        s
-        for s in context.registry(collection.space).served()
-        if (s.storage.resource.group, s.storage.resource.plural) == (collection.group, collection.resource)
-    ]
-    return next((s for s in found if s.stored_as_is), found[0] if found else None)
-
-
 def target(context: Context, collection: Collection, entry: Entry) -> Target | None:
     """A call's target for an object; None where its kind is served no more."""
-    how = served(context, collection)
+    how = context.registry(collection.space).by_storage(collection.group, collection.resource)
     if how is None:
         return None
     return Target(collection.space, how, collection, entry.namespace, entry.name, CONTROLLER)

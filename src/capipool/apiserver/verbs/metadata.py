@@ -9,6 +9,7 @@ from capipool.machinery.objects import Raw
 from capipool.machinery.resource import Resource
 
 _GIVEN_AT_BIRTH = ("uid", "creationTimestamp", "generation", "selfLink", "deletionTimestamp", "resourceVersion")
+_NOTHING: tuple[Any, ...] = (None, {}, [])
 _KEPT = (
     "name", "generateName", "namespace", "uid", "creationTimestamp", "generation", "deletionTimestamp",
     "deletionGracePeriodSeconds", "selfLink",
@@ -62,7 +63,7 @@ def addressed(raw: Raw, *, namespace: str, name: str) -> Raw:
 
 def born(raw: Raw, *, name: str, uid: str, now: str, counted: bool) -> Raw:
     """A new object with its identity. `counted`: whether it has a generation."""
-    meta = {k: v for k, v in raw["metadata"].items() if k not in _GIVEN_AT_BIRTH and v is not None}
+    meta = {k: v for k, v in raw["metadata"].items() if k not in _GIVEN_AT_BIRTH and v not in _NOTHING}
     meta.pop("deletionGracePeriodSeconds", None)
     meta["name"] = name
     meta["uid"] = uid
@@ -72,10 +73,15 @@ def born(raw: Raw, *, name: str, uid: str, now: str, counted: bool) -> Raw:
     return {**raw, "metadata": meta}
 
 
+def _says_something(field: str, value: Any) -> bool:
+    """Whether a field is worth keeping: an empty one means nothing, but for managed fields, where it means to end."""
+    return value is not None and (field == "managedFields" or value not in _NOTHING)
+
+
 def kept(new: Raw, old: Raw) -> Raw:
     """An update's object with the identity of the old one, whatever it says itself."""
     before, meta = old["metadata"], new.get("metadata") or {}
-    result = {k: v for k, v in meta.items() if k not in _KEPT and v is not None and v != {} and v != []}
+    result = {k: v for k, v in meta.items() if k not in _KEPT and _says_something(k, v)}
     result |= {k: before[k] for k in _KEPT if k in before}
     result["resourceVersion"] = before["resourceVersion"]
     return {**new, "metadata": result}

@@ -169,7 +169,7 @@ def change(
         new = metadata.stamped(new, managedFields=made["metadata"].get("managedFields"))
     if entry.deleting:
         _refuse_new_finalizers(served, target.name, new, old)
-    if _same(new, old) and not (applies and _owners_differ(new, old)):
+    if _same(new, old) and not (applies and _owners_differ(new, old)) and not _ends_tracking(new, old):
         return Outcome(entry, context.store.barrier(target.collection, entry), warnings + more)
     if not applies:
         new = _tracked(context, target, new, old, options, subresource)
@@ -246,9 +246,14 @@ def _owners_differ(new: Raw, old: Raw) -> bool:
     return bool(new["metadata"].get("managedFields") != old["metadata"].get("managedFields"))
 
 
+def _ends_tracking(new: Raw, old: Raw) -> bool:
+    return owners.is_tracked(old) and new["metadata"].get("managedFields") in ([], [{}])
+
+
 def _tracked(context: Context, target: Target, new: Raw, old: Raw, options: WriteOptions, subresource: str) -> Raw:
     if not owners.is_tracked(old):
-        return new  # nobody ever applied it
+        # Nobody ever applied it, so there is nothing to end either.
+        return new if new["metadata"].get("managedFields") else metadata.stamped(new, managedFields=None)
     definition = target.served.storage
     return owners.track(
         old,
