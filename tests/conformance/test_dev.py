@@ -18,7 +18,7 @@ from capipool.machinery.calls import ADMIN
 from capipool.machinery.clock import SystemClock
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import Resource
-from capipool.providers.dev import setup as dev
+from capipool.providers.dev import kinds
 from capipool.providers.dev.api.machinepool import DevMachinePool
 from capipool.providers.dev.cloud import Cloud
 from capipool.providers.dev.provider import DevPoolProvider
@@ -43,7 +43,7 @@ class TestDev(ProviderConformance):
         server = Server(journal=MemoryJournal(), clock=SystemClock(), rng=random.Random(1))
         await server.start()
         client = Client(InProcessTransport(server, "", ADMIN))
-        for raw in dev.crds():
+        for raw in kinds.crds():
             await client.create(objects.from_raw(Unstructured, raw), resource=DEFINITIONS)
         manager = Manager(client, clock=SystemClock(), rng=random.Random(2))
         cloud = Cloud(manager)

@@ -9,11 +9,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+import msgspec
 
 from capipool.machinery.clock import Clock
-from capipool.machinery.objects import Raw, Unstructured
+from capipool.machinery.conditions import Condition
+from capipool.machinery.objects import Model, Object, Raw
 from capipool.machinery.resource import ObjectKey, Resource
+from capipool.machinery.schema.limits import Limits
 from capipool.sdk import (
     Group,
     GroupChanged,
@@ -29,10 +33,35 @@ from capipool.sdk import (
 )
 
 
-class FakePool(Unstructured):
+class FakePoolSpec(Model):
+    """What is wanted. `launch` is whatever instances are made from."""
+
+    launch: Annotated[Raw, Limits(preserve_unknown=True)] = msgspec.field(default_factory=dict)
+    provider_id_list: tuple[str, ...] = ()
+
+
+class FakeInitialization(Model):
+    """What happens once."""
+
+    provisioned: bool | None = None
+
+
+class FakePoolStatus(Model):
+    """What is observed; what else the contract has is kept as it is."""
+
+    LIMITS: ClassVar = Limits(preserve_unknown=True)
+
+    conditions: tuple[Condition, ...] = ()
+    initialization: FakeInitialization = FakeInitialization()
+
+
+class FakePool(Object):
     """A pool object of no cloud."""
 
     RESOURCE: ClassVar = Resource("infrastructure.cluster.x-k8s.io", "v1beta2", "FakePool", "fakepools")
+
+    spec: FakePoolSpec = FakePoolSpec()
+    status: FakePoolStatus = FakePoolStatus()
 
 
 @dataclass
@@ -66,8 +95,7 @@ class FakeProvider(PoolProvider[FakePool]):
 
     def launch_content(self, pool: Pool[FakePool]) -> Raw:
         """Everything under `spec.launch`."""
-        launch = pool.object.spec.get("launch")
-        return launch if isinstance(launch, dict) else {}
+        return pool.object.spec.launch
 
     def strategy(self, pool: Pool[FakePool]) -> Strategy:
         """The engine's defaults."""

@@ -21,6 +21,7 @@ from capipool.machinery import errors, objects
 from capipool.machinery.calls import ADMIN, Call
 from capipool.machinery.objects import Raw, Unstructured
 from capipool.machinery.resource import Resource
+from capipool.providers.dev import kinds
 from capipool.providers.dev import setup as dev
 from capipool.providers.dev.api.cloud import DevInstance, DevScalingGroup
 from capipool.providers.dev.api.cluster import DevCluster
@@ -77,10 +78,10 @@ class World:
         self._run: asyncio.Task[None] | None = None
 
     async def install(self) -> None:
-        for rules in dev.rules():
+        for rules in kinds.rules():
             self.server.add_rules(rules)
         await self.server.start()
-        for raw in (*crds.crds(), *dev.crds()):
+        for raw in (*crds.crds(), *kinds.crds()):
             await self.client.create(objects.from_raw(Unstructured, raw), resource=DEFINITIONS)
 
     async def start(self) -> None:

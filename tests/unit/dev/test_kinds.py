@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from capipool.providers.dev import setup
+from capipool.providers.dev import kinds
 
 SHARED = pathlib.Path(os.environ.get("CAPIPOOL_SHARED", pathlib.Path(__file__).parents[4] / "shared"))
-OURS = {crd["metadata"]["name"]: crd for crd in setup.crds()}
+OURS = {crd["metadata"]["name"]: crd for crd in kinds.crds()}
 UPSTREAM = [name for name in OURS if name.startswith("dev") and "infrastructure" in name]
 LIMITS = ("pattern", "maxLength", "minLength", "maximum", "minimum", "maxItems", "minItems", "minProperties")
 
