@@ -164,7 +164,24 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 def replace_part(part: ModelT, **changes: Any) -> ModelT:
     """A part of an object with some fields changed."""
-    return msgspec.structs.replace(part, **changes)
+    return msgspec.structs.replace(part, **_recognisable(type(part), changes))
+
+
+def _recognisable(cls: type[Model], changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, with parts that say nothing given as the default itself.
+
+    msgspec leaves a struct away only where it *is* the default: one that merely equals it would be written as `{}`,
+    which schemas with `minProperties` refuse.
+    """
+    for name, default in _struct_defaults(cls).items():
+        if name in changes and changes[name] == default:
+            changes[name] = default
+    return changes
+
+
+@cache
+def _struct_defaults(cls: type[Model]) -> dict[str, Model]:
+    return {f.name: f.default for f in msgspec.structs.fields(cls) if isinstance(f.default, Model)}
 
 
 def origin(obj: Object) -> Raw:

@@ -35,6 +35,17 @@ async def test_a_kind_that_is_installed_later_is_noticed_at_once(world: World) -
 
 
 @in_a_world
+async def test_a_pool_that_comes_before_both_of_its_objects_says_what_is_missing(world: World) -> None:
+    await world.create_cluster()
+    reference = {"apiGroup": CONFIGS.group, "kind": CONFIGS.kind, "name": "late"}
+    await world.create_pool(replicas=1, bootstrap={"configRef": reference})
+    await world.settle()
+    pool = await world.pool()
+    assert "AcmeConfig late does not exist" in condition(pool, "BootstrapConfigReady")[2]
+    assert "AcmePool workers does not exist" in condition(pool, "InfrastructureReady")[2]
+
+
+@in_a_world
 async def test_a_kind_without_a_contract_label_is_refused_with_a_word(world: World) -> None:
     await world.create_cluster()
     raw = definition(LATE)

@@ -21,8 +21,17 @@ class WidgetSpec(Model):
     ports: tuple[Port, ...] = ()
 
 
+class Latch(Model):
+    open: bool | None = None
+
+
+class WidgetStatus(Model):
+    latch: Latch = Latch()
+
+
 class Widget(Object):
     spec: WidgetSpec = WidgetSpec()
+    status: WidgetStatus = WidgetStatus()
     conditions: tuple[Condition, ...] = ()
 
 
@@ -89,3 +98,11 @@ def test_reading_and_writing_without_a_change_gives_the_same_object(top: dict, s
     raw = {"apiVersion": "v1", "kind": "Widget", "metadata": metadata | {"name": "w"}, "spec": spec | {"size": 3}} | top
     assert objects.to_raw(objects.from_raw(Widget, raw)) == raw
     assert objects.to_raw(objects.from_raw(Unstructured, raw)) == raw
+
+
+def test_a_part_that_says_nothing_is_left_away_however_it_came_to_be() -> None:
+    """An empty object on the wire is refused by schemas that want at least one property."""
+    status = objects.replace_part(WidgetStatus(), latch=objects.replace_part(Latch(), open=None))
+    assert objects.part_to_raw(status) == {}
+    emptied = objects.replace_part(WidgetStatus(latch=Latch(open=True)), latch=Latch(open=None))
+    assert objects.part_to_raw(emptied) == {}
