@@ -64,7 +64,7 @@ async def _measure(up: Up) -> dict[str, Any]:
 
 async def _pool(client: Client, name: str, room: asyncio.Semaphore) -> None:
     async with room:
-        await _create(client, CONFIG, name, {"joinConfiguration": {}})
+        await _create(client, CONFIG, name, {"format": "cloud-config"})
         await _create(client, DEV_POOL, name, {"backend": {"inMemory": {}}})
         template = {
             "clusterName": "bench",

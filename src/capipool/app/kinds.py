@@ -10,8 +10,8 @@ from capipool.api import rules as api_rules
 from capipool.api.conversion.references import Versions
 from capipool.machinery.admission import Converter, Rules
 from capipool.machinery.objects import Raw
-from capipool.providers.dev import setup as dev
-from capipool.providers.kubeadm import setup as kubeadm
+from capipool.providers.dev import kinds as dev
+from capipool.providers.kubeadm import kinds as kubeadm
 
 
 def crds() -> list[Raw]:

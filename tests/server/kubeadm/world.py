@@ -22,7 +22,7 @@ from capipool.machinery import errors, objects
 from capipool.machinery.calls import ADMIN, Call, Reply, WatchEvent
 from capipool.machinery.objects import Object, Unstructured
 from capipool.machinery.resource import Resource
-from capipool.providers.kubeadm import setup, tokens
+from capipool.providers.kubeadm import kinds, setup, tokens
 from capipool.providers.kubeadm.api.v1beta2.kubeadmconfig import KubeadmConfig
 from capipool.providers.kubeadm.tokens import Token
 from capipool.providers.kubeadm.world import Settings
@@ -93,11 +93,11 @@ class World:
 
     async def define(self) -> None:
         """Install the kinds, and the objects of a cluster that works."""
-        for raw in (*crds.crds(), *setup.crds()):
+        for raw in (*crds.crds(), *kinds.crds()):
             await self.client.create(objects.from_raw(Unstructured, raw), resource=DEFINITIONS)
-        for rules in setup.rules():
+        for rules in kinds.rules():
             self.server.add_rules(rules)
-        for converter in setup.converters():
+        for converter in kinds.converters():
             self.server.add_converter(converter)
         await self.server.ensure_space(SPACE)
         labels = {"cluster.x-k8s.io/cluster-name": "c"}

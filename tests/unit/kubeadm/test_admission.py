@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from capipool.machinery.admission import Admit, Verdict
-from capipool.providers.kubeadm import setup
+from capipool.providers.kubeadm import kinds
 from capipool.providers.kubeadm.api.v1beta2.kubeadmconfig import KubeadmConfig, KubeadmConfigTemplate
 
 
 def judge(spec: Any, kind: type[Any] = KubeadmConfig, operation: Any = "CREATE") -> Verdict:
-    rules = next(r for r in setup.rules() if r.resource == kind.RESOURCE)
+    rules = next(r for r in kinds.rules() if r.resource == kind.RESOURCE)
     assert rules.validate is not None
     inner = {"spec": spec} if kind is KubeadmConfig else {"spec": {"template": {"spec": spec}}}
     return rules.validate(Admit(operation=operation, resource=kind.RESOURCE, object=inner))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from capipool.providers.kubeadm import setup
+from capipool.providers.kubeadm import kinds
 from tests.shared import shared
 
 KINDS = ("kubeadmconfigs", "kubeadmconfigtemplates")
@@ -33,7 +33,7 @@ def versions(crd: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
 def test_schema_and_columns_are_upstreams(plural: str, version: str) -> None:
     upstream = json.loads(shared(f"upstream/crds/{plural}.bootstrap.cluster.x-k8s.io.json").read_text())
-    ours = next(c for c in setup.crds() if c["spec"]["names"]["plural"] == plural)
+    ours = next(c for c in kinds.crds() if c["spec"]["names"]["plural"] == plural)
     found, wanted = versions(ours)[version], versions(upstream)[version]
     assert facts(found["schema"]["openAPIV3Schema"]) == facts(wanted["schema"]["openAPIV3Schema"])
     assert found["additionalPrinterColumns"] == wanted["additionalPrinterColumns"]
