@@ -20,7 +20,7 @@ def _tutorial() -> dict[str, Any]:
     text = PAGE.read_text()
     for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         line = text[: block.start(1)].count("\n")
-        exec(compile("\n" * line + block.group(1), str(PAGE), "exec"), namespace)
+        exec(compile("\n" * line + block.group(1), str(PAGE), "exec", dont_inherit=True), namespace)
     return namespace
 
 
