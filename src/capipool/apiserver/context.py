@@ -23,7 +23,7 @@ from capipool.machinery.objects import Raw
 from capipool.machinery.resource import GroupResource, Resource
 
 Strategy = Callable[[str, Raw, Raw | None], Raw]
-"""Fills in what the server knows of an object to be stored: (space, object, old object) -> object."""
+"""Fills in what the server knows of a valid object to be stored: (space, object, old object) -> object."""
 
 
 class Target(NamedTuple):

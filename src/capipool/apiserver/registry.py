@@ -65,8 +65,9 @@ class Registry:
         self._served: dict[_Key, Served] = dict(_builtin())
         self._kinds: dict[tuple[str, str], Served] = {}
         self._stored: dict[tuple[str, str], Served] = {}
-        self._index()
         self._custom: dict[str, tuple[_Key, ...]] = {}
+        self._storages: dict[str, Served] = {}
+        self._index()
         self.terminating: set[GroupResource] = set()
         """Custom resources whose definition is being deleted: nothing is created any more."""
         self.generation = 0
@@ -88,16 +89,16 @@ class Registry:
         return self._kinds.get((group, kind))
 
     def by_storage(self, group: str, plural: str) -> Served | None:
-        """How the objects of a collection are served: in their storage version, if that is served at all."""
+        """How the objects of a collection are stored, and served if that version is: what the server itself goes by."""
         return self._stored.get((group, plural))
 
     def definitions(self) -> Iterator[Definition]:
         """Everything served: built-in kinds first, then custom ones in the order of their definition."""
         return (served.definition for served in self._served.values())
 
-    def custom(self, name: str) -> tuple[Served, ...]:
-        """What one CRD serves."""
-        return tuple(self._served[key] for key in self._custom.get(name, ()))
+    def custom(self, name: str) -> Served | None:
+        """How the objects that a CRD defines are stored; None where it is not established."""
+        return self._storages.get(name)
 
     def define(self, crd: Raw) -> None:
         """Serve what a CRD defines, instead of what it defined before."""
@@ -110,6 +111,7 @@ class Registry:
         for definition in definitions.values():
             self._served[_key(definition.resource)] = Served(definition, storage)
         self._custom[name] = tuple(_key(d.resource) for d in definitions.values())
+        self._storages[name] = Served(storage, storage)
         self._index()
         group_resource = storage.resource.group_resource
         if "deletionTimestamp" in crd["metadata"]:
@@ -120,18 +122,19 @@ class Registry:
     def undefine(self, name: str) -> None:
         """Serve no longer what a CRD defined."""
         for key in self._custom.pop(name, ()):
-            served = self._served.pop(key)
-            self.terminating.discard(served.storage.resource.group_resource)
+            del self._served[key]
+        if (stored := self._storages.pop(name, None)) is not None:
+            self.terminating.discard(stored.group_resource)
         self._index()
         self.generation += 1
 
     def _index(self) -> None:
         self._kinds, self._stored = {}, {}
-        for served in self._served.values():
-            resource, storage = served.definition.resource, served.storage.resource
+        for served in (*self._served.values(), *self._storages.values()):
+            resource = served.definition.resource
             self._kinds[resource.group, resource.kind] = served
-            if served.stored_as_is or (storage.group, storage.plural) not in self._stored:
-                self._stored[storage.group, storage.plural] = served
+            if served.stored_as_is:
+                self._stored[resource.group, resource.plural] = served
 
 
 def _unserved(crd: Raw, version: str) -> Definition:

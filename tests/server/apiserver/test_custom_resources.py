@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from capipool.apiserver.store.journal import MemoryJournal
-from capipool.machinery import errors
+from capipool.machinery import calls, errors
 from capipool.machinery.admission import Admit, Converter, Rules, Verdict
+from capipool.machinery.resource import Resource
 from tests.server.apiserver import world as worlds
 from tests.server.apiserver.world import CRDS, POOLS, Raw, World, pool
 
@@ -70,6 +71,11 @@ async def test_a_malformed_definition_is_refused(world: World) -> None:
         await world.create(CRDS, worlds.crd(versions=[]))
     with pytest.raises(errors.Invalid):
         await world.create(CRDS, worlds.crd(names="pools"))
+    with pytest.raises(errors.Invalid):
+        await world.create(CRDS, worlds.crd(versions=[1]))
+    with pytest.raises(errors.Invalid):
+        await world.create(CRDS, worlds.crd(names={"plural": "pools", "kind": "Pool", "shortNames": 7}))
+    assert await world.names(CRDS) == []
 
 
 async def test_the_objects_go_before_their_kind(pools: World) -> None:
@@ -89,6 +95,36 @@ async def test_the_objects_go_before_their_kind(pools: World) -> None:
         await pools.list(POOLS)
     await pools.create(CRDS, worlds.crd())
     assert await pools.names(POOLS) == []
+
+
+async def test_a_kind_that_is_served_no_more_is_still_cleaned_up(pools: World) -> None:
+    await pools.create(worlds.NAMESPACES, {"metadata": {"name": "n"}})
+    await pools.create(POOLS, pool("a"), namespace="n")
+    await pools.create(POOLS, pool("b"))
+    off = [{"op": "replace", "path": f"/spec/versions/{i}/served", "value": False} for i in range(2)]
+    await pools.patch(CRDS, "pools.example.org", off, content_type=calls.JSON_PATCH)
+    with pytest.raises(errors.NotFound):
+        await pools.list(POOLS)
+    await pools.delete(worlds.NAMESPACES, "n")
+    await pools.gone(worlds.NAMESPACES, "n")
+    collection = pools.server.context.store.collection("", "example.org", "pools")
+    assert [e.name for e in collection.entries()] == ["b"]
+    await pools.delete(CRDS, "pools.example.org")
+    await pools.gone(CRDS, "pools.example.org")
+    assert collection.count() == 0
+
+
+async def test_no_definition_takes_the_place_of_a_built_in_kind(world: World) -> None:
+    names = {"plural": "leases", "kind": "Lease"}
+    raw = worlds.crd(group="coordination.k8s.io", names=names)
+    raw["metadata"]["name"] = "leases.coordination.k8s.io"
+    made = await world.create(CRDS, raw)
+    assert {c["type"]: c["status"] for c in made["status"]["conditions"]}["Established"] == "False"
+    leases = Resource("coordination.k8s.io", "v1", "Lease", "leases")
+    await world.create(leases, {"metadata": {"name": "a"}, "spec": {"holderIdentity": "me"}})
+    await world.delete(CRDS, "leases.coordination.k8s.io")
+    await world.gone(CRDS, "leases.coordination.k8s.io")
+    assert await world.names(leases) == ["a"]
 
 
 async def test_kinds_and_objects_outlive_the_process() -> None:

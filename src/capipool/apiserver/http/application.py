@@ -132,6 +132,11 @@ def _verb(request: Request, place: Place, query: Mapping[str, str]) -> Verb:
 
 
 def _warnings(reply: Reply) -> tuple[tuple[bytes, bytes], ...]:
-    """Warnings as headers (RFC 7234): what would break a header's line is left out."""
-    texts = (" ".join(w.split()).replace("\\", "\\\\").replace('"', '\\"') for w in reply.warnings)
-    return tuple((b"Warning", f'299 - "{text}"'.encode()) for text in texts)
+    """Warnings as headers (RFC 7234)."""
+    return tuple((b"Warning", f'299 - "{_quoted(text)}"'.encode()) for text in reply.warnings)
+
+
+def _quoted(text: str) -> str:
+    """Text that can stand between quotes in a header: what would break the line, or is no text, is not in it."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return printable.replace("\\", "\\\\").replace('"', '\\"')

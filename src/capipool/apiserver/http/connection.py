@@ -241,9 +241,8 @@ class Connection(asyncio.Protocol):
         """Answer what is no request, and hang up."""
         self._closing = True
         self._queue.clear()
-        if self._task is None and self._transport is not None:
+        if self._task is None and self._transport is not None:  # else it closes when that is answered
             self._write(self._request, response, keep=False)
-        if self._transport is not None:
             self._transport.close()
 
     def _abort(self) -> None:

@@ -10,7 +10,7 @@ from capipool.apiserver.lifecycle import internal
 from capipool.apiserver.lifecycle.worker import Worker
 from capipool.apiserver.registry import CRDS, Registry
 from capipool.apiserver.store.collection import Collection
-from capipool.apiserver.store.entry import Change
+from capipool.apiserver.store.entry import Change, Entry
 from capipool.machinery.objects import Raw
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
@@ -59,19 +59,15 @@ class CRDLifecycle:
 
     def _undefine(self, space: str, name: str) -> None:
         registry = self._context.registry(space)
-        gone = {self._context.collection(space, served) for served in registry.custom(name)}
+        stored = registry.custom(name)
         registry.undefine(name)
-        for collection in gone:
-            self._context.store.drop_collection(collection)
+        if stored is not None:
+            self._context.store.drop_collection(self._context.collection(space, stored))
 
     def _fill_in(self, space: str, crd: Raw, old: Raw | None) -> Raw:
-        """Status and finalizer of a definition that is about to be stored: it is established by being written."""
-        spec = crd.get("spec")
-        if (
-            not isinstance(spec, dict)
-            or not isinstance(spec.get("names"), dict)
-            or crd["metadata"].get("deletionTimestamp")
-        ):
+        """Status and finalizer of a valid definition that is about to be stored: it is established by being written."""
+        spec = crd["spec"]
+        if "deletionTimestamp" in crd["metadata"]:
             return crd
         conflict = _conflict(self._context.registry(space), crd)
         status = dict(crd.get("status") or (old or {}).get("status") or {})
@@ -89,10 +85,12 @@ class CRDLifecycle:
         entry = self._context.store.collection(space, *CRDS).latest("", name)
         if entry is None or not entry.deleting:
             return
-        left = False
-        for collection in {self._context.collection(space, s) for s in self._context.registry(space).custom(name)}:
-            for custom in tuple(collection.latest_entries()):
-                left = True
+        stored = self._context.registry(space).custom(name)
+        left: tuple[Entry, ...] = ()
+        if stored is not None:
+            collection = self._context.collection(space, stored)
+            left = tuple(collection.latest_entries())
+            for custom in left:
                 if not custom.deleting:
                     internal.delete(self._context, collection, custom)
         if not left:
@@ -110,7 +108,7 @@ def _conflict(registry: Registry, crd: Raw) -> str:
     own = (names.get("plural"), group)
     for definition in registry.definitions():
         resource = definition.resource
-        if resource.group != group or (resource.plural, resource.group) == own:
+        if resource.group != group or ((resource.plural, resource.group) == own and not definition.builtin):
             continue
         if names.get("kind") in (resource.kind, definition.list_kind):
             return f'"{names["kind"]}" is already in use'

@@ -294,9 +294,6 @@ def _admit(
     definition = served.storage
     if definition.prepare is not None:
         raw = definition.prepare(raw, old)
-    strategy = context.strategies.get(definition.resource.group_resource)
-    if strategy is not None:
-        raw = strategy(target.space, raw, old)
     rules = () if subresource == "status" else context.admission.rules(served)
     if rules:
         raw = context.admission.default(served, _ask(target, raw, old, options, subresource))
@@ -306,6 +303,9 @@ def _admit(
     name = raw["metadata"].get("name", "")
     if errors:
         raise Invalid.of(definition.resource.group_kind, name, errors)
+    strategy = context.strategies.get(definition.resource.group_resource)
+    if strategy is not None:
+        raw = strategy(target.space, raw, old)
     if not rules:
         return raw, ()
     return raw, context.admission.validate(served, _ask(target, raw, old, options, subresource), name)
