@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from functools import cache
 from typing import Any
 
 import pytest
@@ -116,11 +117,17 @@ async def _run(scenario: str, cluster: str = "", number: int = 0, fault: Fault |
         await world.server.stop()
 
 
+@cache
+def _without_faults(scenario: str) -> Any:
+    outcome, _ = virtual.run(_run(scenario), limit=dt.timedelta(hours=1))
+    return outcome
+
+
 @pytest.mark.parametrize("cluster", ["management", "workload"])
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda f: f.value)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_fault_at_any_call_is_mended_by_the_next_run(scenario: str, fault: Fault, cluster: str) -> None:
-    wanted, _ = virtual.run(_run(scenario), limit=dt.timedelta(hours=1))
+    wanted = _without_faults(scenario)
     for number in range(1, MOST_CALLS):
         found, struck = virtual.run(_run(scenario, cluster, number, fault), limit=dt.timedelta(hours=1))
         if not struck:
