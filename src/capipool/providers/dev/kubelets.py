@@ -63,7 +63,10 @@ class Kubelets:
 
     def _connected(self, key: ObjectKey, workload: WorkloadCluster | None) -> None:
         known = self._clusters.get(key)
-        if workload is None or (known is not None and known.workload is workload):
+        if workload is None:
+            self._forget_if_over(key)
+            return
+        if known is not None and known.workload is workload:
             return
         if known is not None:
             known.abandon()
@@ -74,9 +77,19 @@ class Kubelets:
         instance = new or old
         if instance is None:
             return
-        cluster = self._clusters.get(ObjectKey(instance.metadata.namespace, instance.spec.cluster_name))
+        key = ObjectKey(instance.metadata.namespace, instance.spec.cluster_name)
+        cluster = self._clusters.get(key)
         if cluster is not None:
             cluster.look_at(instance.metadata.name)
+        if new is None:
+            self._forget_if_over(key)
+
+    def _forget_if_over(self, key: ObjectKey) -> None:
+        """Let go of a cluster that is gone. One that is only away and has nodes left is met again when it is back."""
+        if self._connections.get(key) is None and not self._instances.by(BY_CLUSTER, str(key)):
+            cluster = self._clusters.pop(key, None)
+            if cluster is not None:
+                cluster.abandon()
 
 
 class _Cluster:
