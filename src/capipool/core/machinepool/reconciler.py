@@ -90,9 +90,10 @@ class MachinePoolReconciler:
         pool = new or old
         if pool is None:
             return ()
-        if old is not None and new is not None and new.metadata.resource_version in self._own.get(new.key, ()):
-            return ()
-        return (pool.key,)
+        own = new is not None and new.metadata.resource_version in self._own.get(new.key, ())
+        # A node that changed while its instance was not listed yet led to no reconcile: look again once it is.
+        listed = old is not None and new is not None and old.spec.provider_id_list == new.spec.provider_id_list
+        return () if own and listed else (pool.key,)
 
     def _follow_kinds(self, world: World) -> None:
         """Watch the provider kinds that a pool refers to, once they are known."""
