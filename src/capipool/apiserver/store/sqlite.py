@@ -61,6 +61,7 @@ class SQLiteJournal:
         return Loaded(revision, _rows(connection))
 
     def _connect(self) -> sqlite3.Connection:
+        self._keep_private()
         connection = sqlite3.connect(self.path, timeout=1, isolation_level=None, check_same_thread=False)
         try:
             # Alone with the file: no shared memory to keep, and a second process is told so instead of mixing in.
@@ -81,6 +82,13 @@ class SQLiteJournal:
             connection.close()
             raise
         return connection
+
+    def _keep_private(self) -> None:
+        """Only the owner may read it: Secrets are in it. The files that SQLite puts beside it take its permissions over."""
+        self.path.touch(mode=0o600)
+        for path in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+            if path.exists():
+                path.chmod(0o600)
 
     def submit(self, records: Sequence[Record], done: Done) -> None:
         """Hand a group to the writer thread."""
