@@ -30,7 +30,9 @@ def ready_replicas(up: Up) -> int:
 def test_the_ready_line_names_the_address_and_the_kubeconfig(up: Up) -> None:
     assert str(up.kubeconfig) in up.ready_line
     assert "https://127.0.0.1:" in up.ready_line
-    assert up.kubeconfig.stat().st_mode & 0o077 == 0
+    kept = [path for path in up.data_dir.rglob("*") if path.is_file()]
+    assert {"kubeconfig", "state.db"} <= {path.name for path in kept}
+    assert [path.name for path in kept if path.stat().st_mode & 0o077] == []
 
 
 def test_a_second_server_on_the_same_directory_is_refused(up: Up) -> None:
@@ -54,7 +56,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert str(port) in done.stderr
+    assert f"cannot listen on 127.0.0.1 port {port}: it is in use: choose another with --port" in done.stderr
     assert "Traceback" not in done.stderr
 
 

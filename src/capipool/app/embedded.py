@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
+import errno
+import os
 import random
+import socket
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -16,7 +18,7 @@ from typing import Self
 from capipool.api.builtin import CustomResourceDefinition
 from capipool.apiserver.authn import Authenticator
 from capipool.apiserver.http import Listener, serve
-from capipool.apiserver.pki import Authority
+from capipool.apiserver.pki import Authority, make_ca
 from capipool.apiserver.server import MANAGEMENT, Server
 from capipool.apiserver.store.journal import Journal, MemoryJournal
 from capipool.app import datadir, installing, kinds
@@ -37,9 +39,6 @@ from capipool.runtime.manager import Manager
 CONTROLLERS = User("system:capipool", ("system:masters",))
 """Who the controllers are to the API server."""
 
-_GC_THRESHOLDS = (20_000, 50, 100)
-"""Objects live as long as the cache holds them: looking for garbage among them often is work for nothing."""
-
 
 class Embedded:
     """A running installation, from `async with` on. Everything acknowledged is durable when it ends."""
@@ -59,6 +58,7 @@ class Embedded:
         self.manager: Manager | None = None
         """What runs the controllers, once they were imported."""
         self._key = b""
+        """What tokens of workload clusters follow from: the authority's key, which is as secret and as lasting."""
         self._listener: Listener | None = None
         self._stack = contextlib.AsyncExitStack()
         self._failed: asyncio.Future[None] | None = None
@@ -100,8 +100,8 @@ class Embedded:
             self._data_dir.open()
             self._stack.callback(self._data_dir.close)
         await self._start_server()
-        ca = await self._open_the_door() if self._data_dir is not None else b""
-        spaces = Spaces(self.server, self.authenticator, url=self.url, ca=ca, secret=self._secret())
+        ca = await self._open_the_door() if self._data_dir is not None else self._stay_inside()
+        spaces = Spaces(self.server, self.authenticator, url=self.url, ca=ca, secret=self._key)
         if self.settings.controllers:
             task = asyncio.create_task(self._run_controllers(spaces), name="controllers")
             self._stack.push_async_callback(self._stop_controllers, task)
@@ -125,13 +125,16 @@ class Embedded:
         data_dir, settings = self.data_dir, self.settings
         authority = Authority(data_dir.pki, now=self.clock.now())
         admin = authority.client("admin", ADMIN)
-        self._listener = await serve(
-            self.server,
-            authenticator=self.authenticator,
-            tls=authority.tls([settings.host]),
-            host=settings.host,
-            port=settings.port,
-        )
+        try:
+            self._listener = await serve(
+                self.server,
+                authenticator=self.authenticator,
+                tls=authority.tls([settings.host]),
+                host=settings.host,
+                port=settings.port,
+            )
+        except OSError as error:
+            raise OSError(_cannot_listen(settings.host, settings.port, error)) from error
         self._stack.push_async_callback(self._listener.close)
         self.url = _reachable(self._listener.url)
         ca = authority.ca
@@ -143,9 +146,12 @@ class Embedded:
         self._key = ca.key
         return ca.certificate
 
-    def _secret(self) -> bytes:
-        """What tokens of workload clusters follow from: the authority's key, which is as secret and as lasting."""
-        return self._key or self.rng.randbytes(32)
+    def _stay_inside(self) -> bytes:
+        """Serve in process only. There is an authority all the same: what machines boot with names its digest."""
+        authority = make_ca(self.clock.now())
+        self.home = Home(self.server, self.authenticator, self.url, authority.certificate, None)
+        self._key = authority.key
+        return authority.certificate
 
     def _journal(self) -> Journal:
         if self._data_dir is None:
@@ -160,12 +166,8 @@ class Embedded:
         from capipool.workload.connections import Connections
 
         manager = Manager(self.client, clock=self.clock, rng=self.rng, caches=self.caches)
-        if self.home is None:
-            self.home = Home(self.server, self.authenticator, self.url, b"", None)
         connections = Connections(Dialer(self.home, self.clock), self.caches, rng=self.rng)
         controllers.add_all(manager, connections, gates=self.settings.gates, spaces=spaces)
-        gc.set_threshold(*_GC_THRESHOLDS)
-        gc.freeze()
         self.manager = manager
         await manager.run()
 
@@ -184,6 +186,16 @@ class Embedded:
 
 def _versions(definitions: Cache[CustomResourceDefinition]) -> Callable[[GroupKind], str | None]:
     return lambda kind: versions.version_of(kind, definitions.list())
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    """What to do where an address cannot be served on."""
+    why = error.strerror or str(error)
+    if isinstance(error, socket.gaierror):
+        return f"cannot listen on {host}: {why}: choose another with --host"
+    if error.errno == errno.EADDRINUSE:
+        return f"cannot listen on {host} port {port}: it is in use: choose another with --port (0 takes a free one)"
+    return f"cannot listen on {host} port {port}: {os.strerror(error.errno) if error.errno else why}"
 
 
 def _reachable(url: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from capipool.cli import kinds
+from capipool.cli import console, kinds
 from capipool.cli.kinds import Kind
 from capipool.cli.options import default_data_dir
 from capipool.client import credentials, kubeconfig
@@ -90,4 +90,5 @@ async def connect(explicit: Path | None) -> AsyncIterator[Session]:
 
 def _open(endpoint: Endpoint) -> Session:
     transport = HttpTransport(endpoint, credentials.credentials_of(endpoint, clock=SystemClock()))
-    return Session(Client(transport, field_manager="capipool-cli"), transport, endpoint.namespace or "default")
+    client = Client(transport, field_manager="capipool-cli", warn=lambda text: console.note(f"warning: {text}"))
+    return Session(client, transport, endpoint.namespace or "default")

@@ -68,11 +68,15 @@ _pages = msgspec.json.Decoder(ListPage)
 class Client:
     """Calls on the objects of one API server. Safe to share between tasks.
 
-    `field_manager` names this program in `managedFields`. Every method raises `machinery.errors.ApiError`.
+    `field_manager` names this program in `managedFields`; `warn` is told what the server warns of as it is written
+    to. Every method raises `machinery.errors.ApiError`.
     """
 
-    def __init__(self, transport: Transport, *, field_manager: str = "capipool") -> None:
+    def __init__(
+        self, transport: Transport, *, field_manager: str = "capipool", warn: Callable[[str], None] | None = None
+    ) -> None:
         self.transport = transport
+        self._warn = warn
         self.field_manager = field_manager
         self.resources = discovery.Discovery(transport)
         self._listeners: tuple[Callable[[Write], None], ...] = ()
@@ -229,12 +233,13 @@ class Client:
         field_manager: str | None = None,
         force: bool = False,
         dry_run: bool = False,
+        strict: bool = False,
         subresource: str = "",
     ) -> Unstructured:
         """Apply an object on the server's side: own exactly the fields it names. Creates it where it is not there.
 
         Raises Conflict where another manager owns a field, unless `force` takes it over. With `dry_run` the server does
-        everything but the writing.
+        everything but the writing; with `strict` it refuses fields that the kind does not have instead of dropping them.
         """
         resource = resource or await self.resources.of(raw)
         meta = raw.get("metadata") or {}
@@ -245,6 +250,8 @@ class Client:
             query["force"] = "true"
         if dry_run:
             query["dryRun"] = "All"
+        if strict:
+            query["fieldValidation"] = "Strict"
         call = Call(
             verb="patch",
             resource=resource,
@@ -345,7 +352,11 @@ class Client:
         return await self._send(type(obj), call)
 
     async def _send(self, cls: type[T], call: Call) -> T:
-        obj = decode(cls, call.resource, (await self.transport.call(call)).body)
+        reply = await self.transport.call(call)
+        if self._warn is not None:
+            for warning in reply.warnings:
+                self._warn(warning)
+        obj = decode(cls, call.resource, reply.body)
         if self._listeners:
             self._tell(call, obj)
         return obj

@@ -46,7 +46,7 @@ def decode_yaml(text: str | bytes, source: str = "the input") -> Iterator[dict[s
     try:
         documents = list(yaml.load_all(text, Loader=_timestampless(loader)))
     except yaml.YAMLError as error:
-        raise BadRequest(f"{source} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise BadRequest(f"{source} is not valid YAML: {_yaml_trouble(error)}") from error
     for number, document in enumerate(documents, start=1):
         if document is None:
             continue
@@ -56,6 +56,15 @@ def decode_yaml(text: str | bytes, source: str = "the input") -> Iterator[dict[s
             yield from document["items"]
         else:
             yield document
+
+
+def _yaml_trouble(error: Any) -> str:
+    """Where and what, counted from 1 as editors do. An error without a place (a character that may not be) says all."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None)
+    if mark is None or not problem:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def encode_yaml(value: Any) -> str:

@@ -23,6 +23,12 @@ def test_malformed_input_names_source_and_place(text: str, words: str) -> None:
         list(codec.decode_yaml(text, "pool.yaml"))
 
 
+def test_malformed_input_is_reported_in_one_plain_sentence() -> None:
+    with pytest.raises(BadRequest) as caught:
+        list(codec.decode_yaml("kind: [a\n  b: {", "pool.yaml"))
+    assert str(caught.value) == "pool.yaml is not valid YAML: line 2, column 4: did not find expected ',' or ']'"
+
+
 def test_json_that_is_no_object_is_refused() -> None:
     with pytest.raises(BadRequest, match="not a JSON object but list"):
         codec.decode_json_object(b"[]")

@@ -50,10 +50,17 @@ def read(paths: Sequence[str], *, recursive: bool) -> list[Document]:
 def _texts(paths: Sequence[str], recursive: bool) -> Iterator[tuple[str, str]]:
     for path in paths:
         if path == "-":
-            yield "standard input", sys.stdin.read()
+            yield "standard input", _decoded(sys.stdin.buffer.read(), "standard input")
             continue
         for file in _files(Path(path), recursive):
-            yield str(file), file.read_text(encoding="utf-8")
+            yield str(file), _decoded(file.read_bytes(), str(file))
+
+
+def _decoded(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise console.Failure(f"{source} is not UTF-8 text (byte {error.start})") from None
 
 
 def _files(path: Path, recursive: bool) -> list[Path]:
@@ -96,7 +103,7 @@ async def _apply_one(session: Session, document: Document, namespace: str | None
         raw = raw | {"metadata": {"namespace": namespace or session.namespace} | raw["metadata"]}
     before = await _current(session, resource, raw)
     after = await session.client.apply(
-        raw, resource=resource, field_manager=FIELD_MANAGER, force=force, dry_run=dry_run
+        raw, resource=resource, field_manager=FIELD_MANAGER, force=force, dry_run=dry_run, strict=True
     )
     return f"{_title(resource, after)} {_verb(before, after)}{' (dry run)' if dry_run else ''}"
 

@@ -1,0 +1,40 @@
+"""capipool's own commands, as a person types them, with what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.e2e.process import Up
+
+
+def docker_pool(**backend: object) -> str:
+    """A manifest that the server warns of: nothing acts on this backend."""
+    return json.dumps(
+        {
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2",
+            "kind": "DevMachinePool",
+            "metadata": {"name": "warned"},
+            "spec": {"backend": {"docker": {}, **backend}},
+        }
+    )
+
+
+def test_a_file_that_is_no_text_is_refused_in_a_line(up: Up, tmp_path: Path) -> None:
+    file = tmp_path / "pool.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    done = up.capipool("apply", "-f", str(file))
+    assert (done.returncode, done.stderr) == (1, f"error: {file} is not UTF-8 text (byte 0)\n")
+
+
+def test_a_field_that_its_kind_does_not_have_is_refused_and_not_dropped(up: Up) -> None:
+    done = up.capipool("apply", "-f", "-", stdin=docker_pool(inMemry={}))
+    assert done.returncode == 1
+    assert 'unknown field "spec.backend.inMemry"' in done.stderr
+    assert up.capipool("get", "devmachinepools", "-o", "name").stdout == ""
+
+
+def test_what_the_server_warns_of_is_shown(up: Up) -> None:
+    done = up.capipool("apply", "-f", "-", "--dry-run", stdin=docker_pool())
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("warning: spec.backend.docker")
