@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from pathlib import Path
@@ -32,11 +33,16 @@ def up(
     console.run(_serve(settings), loop_factory=console.fast_loop)
 
 
+_GC_THRESHOLDS = (20_000, 50, 100)
+"""Objects live as long as a cache holds them: looking for garbage among them often is work for nothing."""
+
+
 async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop_or_die, stop, number)
+    gc.set_threshold(*_GC_THRESHOLDS)
     try:
         async with Embedded(settings) as running:
             console.out(f"capipool is ready at {running.url}  KUBECONFIG={running.data_dir.kubeconfig}")

@@ -1,0 +1,53 @@
+"""The installation that users test with runs in memory, on virtual time, and the same each time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from capipool.api.core import MachinePool
+from capipool.app.embedded import Embedded
+from capipool.machinery import codec
+from capipool.machinery.resource import ObjectKey
+from capipool.testing import virtual
+from capipool.testing.embedded import embedded
+
+QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart.yaml"
+
+
+async def apply_quickstart(running: Embedded) -> None:
+    for raw in codec.decode_yaml(QUICKSTART.read_text()):
+        await running.client.apply(raw)
+
+
+async def seconds_to_running(running: Embedded) -> float:
+    pools = running.caches.of(MachinePool)
+    reached = asyncio.Event()
+
+    def look(old: MachinePool | None, new: MachinePool | None) -> None:
+        if new is not None and new.status.phase == "Running" and new.status.ready_replicas == 3:
+            reached.set()
+
+    began = asyncio.get_running_loop().time()
+    pools.subscribe(look)
+    await apply_quickstart(running)
+    await reached.wait()
+    return asyncio.get_running_loop().time() - began
+
+
+def test_the_quickstart_reaches_running_and_takes_the_same_virtual_time_each_time() -> None:
+    async def once() -> float:
+        async with embedded(clock=virtual.clock(), seed=7) as running:
+            return await seconds_to_running(running)
+
+    first, second = (virtual.run(once(), limit=120) for _ in range(2))
+    assert 0.25 < first < 30
+    assert first == second
+
+
+async def test_without_controllers_it_is_an_api_server_that_leaves_objects_alone() -> None:
+    async with embedded(controllers=False) as running:
+        await apply_quickstart(running)
+        pool = await running.client.get(MachinePool, "workers", "default")
+        assert pool.key == ObjectKey("default", "workers")
+        assert pool.status == type(pool.status)()
