@@ -42,6 +42,7 @@ def test_a_node_that_becomes_ready_while_its_instance_is_being_listed_is_noticed
         await world.install()
         await world.start()
         await world.create_cluster()
+        await world.create_pool("other", replicas=0)  # so that the provider's kind is followed already
         await world.provide(ids=ids("a"))
         await world.join("a", ready="False")
         await world.workload.patch(Node, "a", patch={"spec": {"taints": None}})
