@@ -18,6 +18,22 @@ _FORBIDDEN = ("$ref", "definitions", "dependencies", "patternProperties", "addit
 _LIST_TYPES = ("atomic", "set", "map")
 _MAP_TYPES = ("atomic", "granular")
 
+_KINDS: dict[type, str] = {str: "a string", bool: "a boolean", int: "an integer", float: "a number", list: "a list",
+                           dict: "an object"}  # fmt: skip
+_LISTS_OF_OBJECTS = ("allOf", "anyOf", "oneOf", "x-kubernetes-validations")
+_SHAPES: tuple[tuple[tuple[type, ...], tuple[str, ...]], ...] = (
+    ((str,), ("type", "format", "pattern", "description", "title", "x-kubernetes-list-type", "x-kubernetes-map-type")),
+    ((bool,), ("nullable", "uniqueItems", "exclusiveMinimum", "exclusiveMaximum", "x-kubernetes-int-or-string",
+               "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource")),
+    ((int,), ("maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties")),
+    ((int, float), ("minimum", "maximum", "multipleOf")),
+    ((list,), ("required", "enum", "x-kubernetes-list-map-keys", *_LISTS_OF_OBJECTS)),
+    ((dict,), ("properties", "not")),
+    ((dict, list), ("items",)),
+    ((dict, bool), ("additionalProperties",)),
+)  # fmt: skip
+"""Which keywords take values of which kinds. `null` counts as absent."""
+
 
 def problems(schema: Schema, path: str) -> list[FieldError]:
     """What keeps a schema from being served, by the path at which it stands in its CRD."""
@@ -31,6 +47,9 @@ def _node(schema: Any, path: str, *, root: bool = False) -> Iterator[FieldError]
     if not isinstance(schema, Mapping):
         yield invalid(path, schema, "must be a schema")
         return
+    if wrong := list(_shapes(schema, path)):
+        yield from wrong  # nothing else here can be relied on
+        return
     for keyword in _FORBIDDEN:
         if schema.get(keyword):
             yield forbidden(f"{path}.{keyword}", f"{keyword} is not supported")
@@ -39,6 +58,24 @@ def _node(schema: Any, path: str, *, root: bool = False) -> Iterator[FieldError]
     yield from _lists(schema, path)
     yield from _rules(schema, path)
     yield from _children(schema, path)
+
+
+def _shapes(schema: Schema, path: str) -> Iterator[FieldError]:
+    """What a keyword's value is by its kind alone, before anybody looks into it."""
+    for kinds, keywords in _SHAPES:
+        for keyword in keywords:
+            value = schema.get(keyword)
+            if value is None or (isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))):
+                continue
+            yield invalid(f"{path}.{keyword}", value, f"must be {' or '.join(_KINDS[kind] for kind in kinds)}")
+    for keyword in _LISTS_OF_OBJECTS:
+        for i, item in enumerate(schema.get(keyword) or ()):
+            if not isinstance(item, Mapping):
+                yield invalid(f"{path}.{keyword}[{i}]", item, "must be an object")
+    for keyword in ("required", "x-kubernetes-list-map-keys"):
+        for i, item in enumerate(schema.get(keyword) or ()):
+            if not isinstance(item, str):
+                yield invalid(f"{path}.{keyword}[{i}]", item, "must be a string")
 
 
 def _type(schema: Schema, path: str, root: bool) -> Iterator[FieldError]:
