@@ -6,6 +6,7 @@ from capipool.apiserver import options
 from capipool.apiserver.context import Context, Target
 from capipool.apiserver.verbs import metadata, writing
 from capipool.machinery.calls import Call, Reply
+from capipool.machinery.errors import Invalid
 from capipool.machinery.objects import Raw
 
 
@@ -14,6 +15,8 @@ async def finalize(context: Context, target: Target, call: Call) -> Reply:
     wanted = options.write_options(call)
     raw = metadata.typed(options.decode_body(call.body, call.content_type), target.served.definition.resource)
     raw = metadata.addressed(raw, namespace="", name=target.name)
+    if errors := target.served.definition.structural.validate(raw):
+        raise Invalid.of(target.served.definition.resource.group_kind, target.name, errors)
 
     def make(old: Raw) -> Raw:
         finalizers = (raw.get("spec") or {}).get("finalizers") or []

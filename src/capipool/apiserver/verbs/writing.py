@@ -6,6 +6,7 @@ Nothing in this module awaits: what it reads is what it writes upon. `settle` is
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
 
 from capipool.apiserver.builtin.definition import Definition
 from capipool.apiserver.context import Context, Outcome, Target
@@ -20,6 +21,7 @@ from capipool.machinery.admission import Admit, Operation
 from capipool.machinery.calls import Reply
 from capipool.machinery.errors import (
     AlreadyExists,
+    ApiError,
     BadRequest,
     Conflict,
     Forbidden,
@@ -61,7 +63,7 @@ def place(context: Context, target: Target, raw: Raw, options: WriteOptions) -> 
     raw = _born(context, target, raw)
     name = raw["metadata"]["name"]
     _refuse_where_nothing_is_created(context, target, name)
-    raw = context.conversion.to_storage(served, raw)
+    raw = _to_storage(context, served, raw)
     if served.storage.has_status and served.storage.resource.plural not in _STATUS_AT_BIRTH:
         raw.pop("status", None)  # `raw` is ours since `_born`
     raw, more = _admit(context, target, raw, None, options, "")
@@ -162,7 +164,7 @@ def change(
     )
     _check_preconditions(served, entry, new, replaces=replaces)
     new, warnings = take_in(served, new, options)
-    new = context.conversion.to_storage(served, metadata.kept(new, shown))
+    new = _to_storage(context, served, metadata.kept(new, shown))
     new = _merged(served.storage, new, old, subresource)
     new, more = _admit(context, target, new, old, options, subresource)
     if applies:
@@ -292,13 +294,16 @@ def _admit(
     """Fill in, check against the schema, and ask the rules. Raises Invalid or Forbidden."""
     served = target.served
     definition = served.storage
-    if definition.prepare is not None:
-        raw = definition.prepare(raw, old)
     rules = () if subresource == "status" else context.admission.rules(served)
-    if rules:
-        raw = context.admission.default(served, _ask(target, raw, old, options, subresource))
-    if rules or not served.stored_as_is:
-        raw = definition.structural.default(raw)
+    try:
+        if definition.prepare is not None:
+            raw = definition.prepare(raw, old)
+        if rules:
+            raw = context.admission.default(served, _ask(target, raw, old, options, subresource))
+        if rules or not served.stored_as_is:
+            raw = definition.structural.default(raw)
+    except Exception as error:
+        _blame(definition, raw, error)
     errors = definition.check(raw, old)
     name = raw["metadata"].get("name", "")
     if errors:
@@ -309,6 +314,24 @@ def _admit(
     if not rules:
         return raw, ()
     return raw, context.admission.validate(served, _ask(target, raw, old, options, subresource), name)
+
+
+def _to_storage(context: Context, served: Served, raw: Raw) -> Raw:
+    try:
+        return context.conversion.to_storage(served, raw)
+    except Exception as error:
+        _blame(served.definition, raw, error)
+
+
+def _blame(definition: Definition, raw: Raw, error: Exception) -> NoReturn:
+    """Say what is wrong with an object on which something stumbled that ran before the schema was checked.
+
+    Defaults, conversions and rules may rely on types: an object of other types is to blame itself. An object that fits
+    its schema is not, and the error is what it is.
+    """
+    if not isinstance(error, ApiError) and (wrong := definition.structural.validate(raw)):
+        raise Invalid.of(definition.resource.group_kind, str(raw["metadata"].get("name", "")), wrong) from error
+    raise error
 
 
 def _ask(target: Target, raw: Raw, old: Raw | None, options: WriteOptions, subresource: str) -> Admit:
