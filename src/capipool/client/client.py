@@ -239,7 +239,7 @@ class Client:
         """Apply an object on the server's side: own exactly the fields it names. Creates it where it is not there.
 
         Raises Conflict where another manager owns a field, unless `force` takes it over. With `dry_run` the server does
-        everything but the writing; with `strict` it refuses fields that the kind does not have instead of dropping them.
+        everything but the writing; with `strict` it refuses fields that the kind does not have, else it drops them.
         """
         resource = resource or await self.resources.of(raw)
         meta = raw.get("metadata") or {}

@@ -84,7 +84,7 @@ class SQLiteJournal:
         return connection
 
     def _keep_private(self) -> None:
-        """Only the owner may read it: Secrets are in it. The files that SQLite puts beside it take its permissions over."""
+        """Secrets are in it, so only its owner may read it. What SQLite puts beside it takes its permissions over."""
         self.path.touch(mode=0o600)
         for path in (self.path, self.path.with_name(f"{self.path.name}-wal")):
             if path.exists():
