@@ -1,6 +1,6 @@
 """A whole installation as a test fixture: API server, kinds, controllers and development cloud, in memory.
 
-It is the real thing without a disk and without HTTP. On `testing.virtual` it runs on virtual time, the same each time.
+It is the real thing without a disk and without HTTP. On `testing.virtual` it runs on virtual time.
 """
 
 from __future__ import annotations
