@@ -77,11 +77,17 @@ class Applier:
             return False
 
     async def _set_desired(self, world: World[Any], desired: int) -> None:
-        lowered = desired < world.group.desired
-        if lowered and isinstance(self._provider, ProtectsInstances):
-            live = [i.id for i in world.group.instances if i.state is not InstanceState.TERMINATING]
-            await self._provider.protect(world.found.pool, live, protected=True)
-        await self._provider.set_desired(world.found.pool, desired, seen=world.group)
+        """Set the number. While it falls, everything that is there is protected, where the cloud can do that."""
+        provider, pool = self._provider, world.found.pool
+        if desired >= world.group.desired or not isinstance(provider, ProtectsInstances):
+            await provider.set_desired(pool, desired, seen=world.group)
+            return
+        live = [i.id for i in world.group.instances if i.state is not InstanceState.TERMINATING and not i.protected]
+        await provider.protect(pool, live, protected=True)
+        try:
+            await provider.set_desired(pool, desired, seen=world.group)
+        finally:
+            await provider.protect(pool, live, protected=False)
 
     async def _spare(self, world: World[Any], id: str) -> None:
         if world.workload is not None and (node := world.nodes.get(id)) is not None:

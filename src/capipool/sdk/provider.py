@@ -255,7 +255,8 @@ class ProtectsInstances(Protocol):
     async def protect(self, pool: Pool[Any], ids: Collection[str], *, protected: bool) -> None:
         """Protect instances from scale-in, or no longer.
 
-        Called before the desired number is lowered, so that an instance launched meanwhile costs no other its life.
-        Idempotence: absolute. Raises as `terminate` does.
+        Called around a lowering of the desired number, so that an instance launched meanwhile costs no other its life.
+        `Instance.protected` tells only of protection that did not come from here: what a process that died left behind
+        must not keep instances for ever. Idempotence: absolute. Raises as `terminate` does.
         """
         ...

@@ -8,7 +8,7 @@ import dataclasses
 import datetime as dt
 import functools
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 import pytest
@@ -383,3 +383,37 @@ async def test_a_pool_whose_deletion_fails_says_why_and_ends_when_it_can(world: 
 
 async def _gone(world: FakeWorld) -> bool:
     return not await world.client.list(FakePool, NS)
+
+
+class Guarding(FakeProvider):
+    """A cloud that spares protected instances, and launches late."""
+
+    def __init__(self, clock: Any) -> None:
+        super().__init__(clock)
+        self.guarded: set[str] = set()
+        self.story: list[str] = []
+
+    async def protect(self, pool: Pool[FakePool], ids: Collection[str], *, protected: bool) -> None:
+        self.guarded = self.guarded | set(ids) if protected else self.guarded - set(ids)
+        self.story.append(f"{'guard' if protected else 'free'} {len(ids)}")
+
+    async def set_desired(self, pool: Pool[FakePool], desired: int, *, seen: Group) -> None:
+        self.story.append(f"desired {desired}")
+        await super().set_desired(pool, desired, seen=seen)
+
+
+@fakely(Guarding)
+async def test_instances_are_protected_while_the_number_falls_and_only_then(world: FakeWorld) -> None:
+    assert isinstance(world.provider, Guarding)
+    await world.fake(replicas=2)
+    await world.at_rest(2)
+    world.provider.capacity = 2
+    world.provider.groups[KEY].desired = 6  # somebody asked for more than there is room for
+    await world.set(replicas=2)
+
+    async def lowered() -> bool:
+        return world.provider.groups[KEY].desired == 2
+
+    await world.until(lowered)
+    assert world.provider.story == ["guard 2", "desired 2", "free 2"]
+    assert world.provider.guarded == set()

@@ -388,3 +388,51 @@ async def test_a_rollout_survives_being_cut_off_again_and_again(world: World) ->
         assert len(await world.instances()) <= 4
         await world.start()
     await world.settled(3, version="v1.35.0")
+
+
+@virtually
+async def test_a_pool_that_is_to_be_drained_at_its_end_waits_for_its_pods(world: World) -> None:
+    await world.pool(replicas=1, backend={**FAST, "drainOnDelete": True})
+    await world.settled(1)
+    (node,) = await world.nodes()
+    await world.run_pod("web", node.metadata.name, labels={"app": "web"})
+    await world.until(lambda: _running(world, 1))
+    await world.workload.create(
+        _budget({"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}}), resource=BUDGETS
+    )
+    await world.client.delete(DevMachinePool, "p", NS)
+    await world.until(lambda: _says(world, "default/web"))
+    await asyncio.sleep(60)
+    assert len(await world.names()) == 1
+    await world.workload.delete(BUDGETS, "b", NS)
+
+    async def gone() -> bool:
+        return not (await world.client.list(DevMachinePool, NS) or await world.nodes())
+
+    await world.until(gone)
+
+
+@virtually
+async def test_a_drain_ends_at_its_timeout(world: World) -> None:
+    await world.pool(replicas=2)
+    await world.settled(2)
+    for node in await world.nodes():
+        await world.run_pod(f"on-{node.metadata.name}", node.metadata.name, labels={"app": "web"})
+    await world.workload.create(
+        _budget({"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}}), resource=BUDGETS
+    )
+    await world.set(replicas=1, template={"spec": {"deletion": {"nodeDrainTimeoutSeconds": 90}}})
+    began = world.clock.now()
+    await world.settled(1)
+    assert 89 <= (world.clock.now() - began).total_seconds() <= 120  # its beginning is noted to the second
+
+
+@virtually
+async def test_a_pool_with_another_backend_says_that_nothing_is_made(world: World) -> None:
+    await world.pool()
+    await world.settled(3)
+    backend = {"docker": {}, "inMemory": None}
+    await world.client.patch(DevMachinePool, "p", NS, patch={"spec": {"backend": backend}})
+    await world.until(lambda: _says(world, "InvalidConfiguration"))
+    assert "spec.backend.inMemory" in await world.why()
+    assert len(await world.names()) == 3
