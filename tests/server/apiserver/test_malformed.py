@@ -71,9 +71,9 @@ def spoiled(draw: st.DrawFn) -> tuple[Any, Raw, Raw]:
         for step in path:
             inner = inner[step]
         if draw(st.booleans()) or not isinstance(inner, dict):
-            inner[last] = draw(values)
+            inner[last] = copy.deepcopy(draw(values))
         else:
-            inner[draw(st.text(max_size=6))] = draw(values)
+            inner[draw(st.text(max_size=6))] = copy.deepcopy(draw(values))
     return resource, good, bad
 
 
