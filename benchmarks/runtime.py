@@ -92,8 +92,12 @@ def cpu(action: Callable[[], Any]) -> float:
     return best
 
 
+_figures: dict[str, float] = {}
+
+
 def report(what: str, seconds: float, count: int) -> None:
-    print(f"{what:58} {seconds / count * 1e6:8.2f} µs each  {count / seconds:12,.0f} /s")
+    """Note what one of many costs, in microseconds of CPU."""
+    _figures[f"{what}, us"] = round(seconds / count * 1e6, 1)
 
 
 def memory() -> float:
@@ -113,7 +117,7 @@ async def node_memory(*, lean: bool) -> None:
     source.events.put_nowait([bookmark(NODES)])
     await cache.synced()
     await asyncio.sleep(0)
-    print(f"cache of {NODES:,} nodes, {'lean' if lean else 'keeping bytes'}: {memory():.0f} MiB")
+    _figures[f"cache of {NODES:,} nodes, {'lean' if lean else 'keeping bytes'}, MiB"] = round(memory())
     tracemalloc.stop()
     await caches.stop()
 
@@ -161,8 +165,8 @@ async def heartbeats(*, lean: bool) -> None:
             await asyncio.sleep(0)
         await all_taken(source)
         best = min(best, time.process_time() - began)
-    report("  a heartbeat through the cache", best, NODES)
-    report("  of that, beyond decoding", best - decoding, NODES)
+    report(f"a heartbeat through the cache{', lean' if lean else ''}", best, NODES)
+    report(f"of that, beyond decoding{', lean' if lean else ''}", best - decoding, NODES)
     assert told == 2 * NODES
     assert relevant == 0
     await caches.stop()
@@ -226,15 +230,13 @@ async def reconciles() -> None:
     await running
 
 
-def main() -> None:
-    """Print one line a measurement."""
+def run() -> dict[str, float]:
+    """Every measurement, in turn."""
+    _figures.clear()
     asyncio.run(node_memory(lean=True))
     asyncio.run(node_memory(lean=False))
     asyncio.run(heartbeats(lean=True))
     asyncio.run(heartbeats(lean=False))
     asyncio.run(queue())
     asyncio.run(reconciles())
-
-
-if __name__ == "__main__":
-    main()
+    return dict(_figures)

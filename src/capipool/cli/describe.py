@@ -174,8 +174,8 @@ def _control_plane(obj: Raw, facts: ClusterFacts) -> Branch:
     if facts.unreachable:
         return Branch("Control plane", ("unreachable", address), why=facts.unreachable, tone="bad")
     if (status.get("initialization") or {}).get("controlPlaneInitialized"):
-        return Branch("Control plane", ("initialised", address), tone="good")
-    return Branch("Control plane", ("not initialised", address), tone="waiting")
+        return Branch("Control plane", ("initialized", address), tone="good")
+    return Branch("Control plane", ("not initialized", address), tone="waiting")
 
 
 def _infrastructure(ref: Any, facts: PoolFacts) -> Branch | None:
