@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection: bytes in, requests out to the application, responses and streams back.
 
-Written on httptools' parser rather than on an ASGI server: a get costs half, and an idle connection nothing at all
-(`docs/dependencies.md` has the figures). Requests of one connection are answered one after the other.
+Written on httptools' parser rather than on an ASGI server, because that makes a whole get cost what an empty handler
+costs there (head and body leave in one TLS write), an idle server nothing (no tick), and a start some 100 ms less; and
+because the client's certificate is at hand. Requests of one connection are answered one after the other.
 """
 
 from __future__ import annotations
