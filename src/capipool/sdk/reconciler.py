@@ -57,7 +57,7 @@ class PoolReconciler(Generic[ObjectT]):
         self._instances_of_pools: dict[ObjectKey, frozenset[tuple[ObjectKey, str]]] = {}
 
     async def reconcile(self, key: ObjectKey) -> Result:
-        """Take one step for one pool. Raises ApiError, and ProviderError where only backoff helps."""
+        """Take one step for one pool. Raises ApiError where only backoff helps."""
         obj = self.objects.get(key)
         if obj is None:
             self._remember(key, None, ())
@@ -149,8 +149,10 @@ class PoolReconciler(Generic[ObjectT]):
         """Come again when the error says, or raise it for the runtime's backoff."""
         if isinstance(error, GroupChanged):
             return RequeueAfter(_SOON)
-        if not isinstance(error, ProviderError) or error.delay is None:
+        if not isinstance(error, ProviderError):
             raise error
+        if error.delay is None:
+            raise _unavailable(error) from error
         if not error.quiet:
             self._events.event(pool.object, "Warning", error.reason, str(error))
         return RequeueAfter(error.delay)
@@ -185,7 +187,7 @@ class PoolReconciler(Generic[ObjectT]):
         except ProviderError as error:
             await self._report_deletion(obj, str(error))
             if error.delay is None:
-                raise
+                raise _unavailable(error) from error
             return RequeueAfter(error.delay)
         await self._report_deletion(obj, "the cloud is deleting the instance group")
         return RequeueAfter(self._provider.intervals.converging or _SOON)
@@ -306,6 +308,11 @@ class PoolReconciler(Generic[ObjectT]):
 def _conditions(obj: Object) -> Sequence[Condition]:
     status: Any = obj.status  # type: ignore[attr-defined]
     return tuple(c for c in status.conditions if isinstance(c, Condition))
+
+
+def _unavailable(error: ProviderError) -> errors.ApiError:
+    """What the runtime retries with backoff, and logs in a line: a failure that is foreseen needs no traceback."""
+    return errors.ServiceUnavailable(str(error))
 
 
 def _wait_for(error: Exception) -> Wait:
