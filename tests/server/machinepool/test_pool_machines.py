@@ -24,17 +24,6 @@ async def _provide(world: World, *names: str, **pool: Any) -> None:
     await world.settle()
 
 
-async def _report(world: World, name: str, **statuses: str) -> None:
-    """The Machine's controller reports conditions."""
-    now = "2026-01-01T00:00:00Z"
-    machine = await world.client.get(Machine, name, "default")
-    kept = [{"type": c.type, "status": c.status, "reason": c.reason} for c in machine.status.conditions]
-    told = [{"type": t, "status": s, "reason": "R", "message": ""} for t, s in statuses.items()]
-    conditions = [{"message": "", "lastTransitionTime": now, **c} for c in (*kept, *told)]
-    patch = {"status": {"conditions": conditions}}
-    await world.client.patch(Machine, name, "default", patch=patch, subresource="status")
-
-
 @in_a_world
 async def test_each_infrastructure_machine_gets_a_machine_that_keeps_what_the_template_says(world: World) -> None:
     await _provide(world, "a", "b", deletion={"nodeDrainTimeoutSeconds": 60}, metadata={"labels": {"team": "x"}})
@@ -57,8 +46,10 @@ async def test_each_infrastructure_machine_gets_a_machine_that_keeps_what_the_te
 @in_a_world
 async def test_counters_follow_the_conditions_of_machines(world: World) -> None:
     await _provide(world, "a", "b")
-    await _report(world, "a", Ready="True", Available="True")
-    await _report(world, "b", Ready="False")
+    provisioned = {"status": {"initialization": {"provisioned": True}}}
+    for name in ("a", "b"):
+        await world.client.patch(MACHINES, name, "default", patch=provisioned, subresource="status")
+    await world.set_ready("b", "False")
     await world.settle()
     pool = await world.pool()
     counted = (pool.status.ready_replicas, pool.status.available_replicas, pool.status.up_to_date_replicas)

@@ -187,6 +187,23 @@ def plan_old_on_delete(rollout: Rollout, intents: Intents) -> Intents:
     return result
 
 
+def scale_proportionally(sizes: Iterable[SetSize], before: int, replicas: int) -> Intents:
+    """Spread a change of the deployment's size over its sets while a rollout is paused, each by its share.
+
+    `before` is the deployment's size when the sets were written last. What rounding leaves over goes to the largest.
+    """
+    known = sorted(sizes, key=lambda s: (-s.spec, s.name))
+    if before == replicas or not known:
+        return {}
+    if before <= 0:
+        return {known[0].name: replicas}
+    total = sum(s.spec for s in known)
+    target = max(total + replicas - before, 0) if replicas else 0
+    result = {s.name: s.spec * target // total if total else 0 for s in known}
+    result[known[0].name] += target - sum(result.values())
+    return {s.name: result[s.name] for s in known if result[s.name] != s.spec}
+
+
 def in_place_candidates(rollout: Rollout) -> tuple[str, ...]:
     """Old sets that hand their machines to the new set instead of deleting them."""
     if rollout.new.spec >= rollout.replicas:

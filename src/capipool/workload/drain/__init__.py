@@ -10,7 +10,7 @@ from capipool.workload.drain.classify import classify
 from capipool.workload.drain.message import condition_message
 from capipool.workload.drain.plan import plan
 from capipool.workload.drain.rules import rules_for
-from capipool.workload.drain.step import drain
+from capipool.workload.drain.step import drain, ignored_pods, is_unreachable
 from capipool.workload.drain.types import (
     Blocker,
     DrainError,
@@ -33,7 +33,9 @@ __all__ = [
     "classify",
     "condition_message",
     "drain",
+    "ignored_pods",
     "is_expired",
+    "is_unreachable",
     "plan",
     "rules_for",
 ]

@@ -57,6 +57,13 @@ async def drain(
     return await _result(client, planned, failed, options, now)
 
 
+async def ignored_pods(
+    client: Client, caches: Caches, node_name: str, *, options: DrainOptions, now: dt.datetime
+) -> tuple[Pod, ...]:
+    """The pods that a drain of this node leaves where they are. Raises as `drain` does."""
+    return (await _plan(client, caches, node_name, options, False, now)).ignored
+
+
 async def cordon(client: Client, node: Node) -> bool:
     """Let no new pods onto a node. No call where that is so already. False where the node is gone."""
     if node.spec.unschedulable:

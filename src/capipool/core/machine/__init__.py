@@ -1,0 +1,1 @@
+"""Machine: one machine, and the node it becomes."""

@@ -1,0 +1,121 @@
+"""Gather what a decision about a MachineSet needs, from caches: its machines by owner, its templates by reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from capipool.api.constants import GROUP, Annotation
+from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachineDeployment, MachineSet
+from capipool.contract import control_plane
+from capipool.core.machineset.preflight import ControlPlane, Topology
+from capipool.core.machineset.world import Template, World
+from capipool.core.references import Absent, References
+from capipool.machinery import selectors
+from capipool.machinery.resource import GroupKind, ObjectKey
+from capipool.runtime.manager import Manager
+
+ORPHANS = "machines of a cluster without a controller"
+_DEPLOYMENT = GroupKind(GROUP, "MachineDeployment")
+
+
+def orphan_of(machine: Machine) -> tuple[str, ...]:
+    """Under `ORPHANS`: machines that a set may adopt, by cluster."""
+    if machine.deleting or any(o.controller for o in machine.metadata.owner_references):
+        return ()
+    return (f"{machine.metadata.namespace}/{machine.spec.cluster_name}",)
+
+
+class Observer:
+    """Reads the world of one MachineSet."""
+
+    def __init__(self, manager: Manager, references: References, namespace: str) -> None:
+        self._clusters = manager.caches.of(Cluster, namespace)
+        self.deployments = manager.caches.of(MachineDeployment, namespace)
+        self.machines = manager.caches.of(Machine, namespace)
+        self.machines.add_index(ORPHANS, orphan_of)
+        self._references = references
+
+    async def observe(self, machine_set: MachineSet) -> World:
+        """The world of a set now. Raises ApiError or TimeoutError where a provider's kind cannot be read."""
+        meta, spec = machine_set.metadata, machine_set.spec.template.spec
+        cluster = self._clusters.get(ObjectKey(meta.namespace, machine_set.spec.cluster_name))
+        owned = self.machines.owned_by(meta.uid)
+        machines = sorted((m for m in owned if _controls(machine_set, m)), key=lambda m: m.key)
+        going = machine_set.deleting
+        infra = None if going else await self._template(machine_set, spec.infrastructure_ref, _infra_names(machines))
+        config, bootstrap = spec.bootstrap.config_ref, None
+        if config is not None and not going:
+            bootstrap = await self._template(machine_set, config, _bootstrap_names(machines))
+        return World(
+            machine_set=machine_set,
+            cluster=cluster,
+            deployment=self._deployment(machine_set),
+            infra=infra,
+            bootstrap=bootstrap,
+            machines=tuple(machines),
+            orphans=() if going else self._orphans(machine_set),
+            control_plane=await self._control_plane(cluster),
+            topology=_topology(cluster),
+        )
+
+    def _deployment(self, machine_set: MachineSet) -> MachineDeployment | None:
+        for owner in machine_set.metadata.owner_references:
+            if owner.controller and owner.group_kind == _DEPLOYMENT:
+                return self.deployments.get(ObjectKey(machine_set.metadata.namespace, owner.name))
+        return None
+
+    def _orphans(self, machine_set: MachineSet) -> tuple[Machine, ...]:
+        selector = selectors.from_object(msgspec.to_builtins(machine_set.spec.selector))
+        scope = f"{machine_set.metadata.namespace}/{machine_set.spec.cluster_name}"
+        if selector is None or not selector.requirements:
+            return ()
+        found = (m for m in self.machines.by(ORPHANS, scope) if selector.matches(m.metadata.labels))
+        return tuple(sorted(found, key=lambda m: m.key))
+
+    async def _template(
+        self, machine_set: MachineSet, reference: ContractVersionedObjectReference, names: Iterable[str]
+    ) -> Template | Absent:
+        """A template, and what was made under these names, whose kind is the template's without its end."""
+        namespace = machine_set.metadata.namespace
+        found = await self._references.get(reference, namespace)
+        if isinstance(found, Absent):
+            return found
+        obj, served = found
+        kind = GroupKind(reference.api_group, reference.kind.removesuffix("Template"))
+        made = self._references.find(kind)
+        if isinstance(made, str):
+            return Template(obj, served.resource, None)
+        cache = await self._references.cache(made.resource)
+        there = {name: o for name in names if (o := cache.get(ObjectKey(namespace, name))) is not None}
+        return Template(obj, served.resource, made.resource, there)
+
+    async def _control_plane(self, cluster: Cluster | None) -> ControlPlane | None:
+        reference = cluster.spec.control_plane_ref if cluster is not None else None
+        if cluster is None or reference is None:
+            return None
+        found = await self._references.get(reference, cluster.metadata.namespace)
+        if isinstance(found, Absent):
+            return None
+        obj = found[0]
+        name = f"{obj.kind} {obj.key}"
+        return ControlPlane(name, control_plane.wanted_version(obj), control_plane.version(obj))
+
+
+def _controls(machine_set: MachineSet, machine: Machine) -> bool:
+    return any(o.controller and o.uid == machine_set.metadata.uid for o in machine.metadata.owner_references)
+
+
+def _infra_names(machines: Iterable[Machine]) -> list[str]:
+    return [m.spec.infrastructure_ref.name for m in machines]
+
+
+def _bootstrap_names(machines: Iterable[Machine]) -> list[str]:
+    return [m.spec.bootstrap.config_ref.name for m in machines if m.spec.bootstrap.config_ref is not None]
+
+
+def _topology(cluster: Cluster | None) -> Topology | None:
+    if cluster is None or not cluster.spec.topology:
+        return None
+    return Topology(cluster.metadata.annotations.get(Annotation.CLUSTER_TOPOLOGY_UPGRADE_STEP, ""))

@@ -1,0 +1,185 @@
+"""The MachineSet reconciler: what it watches, and observe -> decide -> apply.
+
+`setup` builds it for a manager. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from capipool.api.builtin import CustomResourceDefinition
+from capipool.api.constants import GROUP, Annotation
+from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
+from capipool.core.machineset import apply
+from capipool.core.machineset.decide import decide
+from capipool.core.machineset.observe import Observer, orphan_of
+from capipool.core.machineset.world import Template, World
+from capipool.core.options import Options
+from capipool.core.references import Absent, References, kind_of
+from capipool.machinery.objects import Unstructured
+from capipool.machinery.resource import GroupKind, ObjectKey
+from capipool.runtime.controller import Controller
+from capipool.runtime.logs import Logger
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import DONE, Result
+
+_log = Logger("capipool.core.machineset")
+
+BY_CLUSTER = "spec.clusterName"
+BY_TEMPLATE = "template"
+BY_KIND = "kind of template"
+_SET = GroupKind(GROUP, "MachineSet")
+
+
+class MachineSetReconciler:
+    """Keeps as many machines as a set wants, alike, and replaces those that are unhealthy."""
+
+    def __init__(self, manager: Manager, options: Options) -> None:
+        self._manager = manager
+        self._options = options
+        self._references = References(manager)
+        self._sets = manager.caches.of(MachineSet, options.namespace)
+        self._sets.add_index(BY_CLUSTER, lambda s: (f"{s.metadata.namespace}/{s.spec.cluster_name}",))
+        self._sets.add_index(BY_TEMPLATE, _templates)
+        self._sets.add_index(BY_KIND, _kinds)
+        self._observer = Observer(manager, self._references, options.namespace)
+        self._controller: Controller | None = None
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step for one set."""
+        machine_set = self._sets.get(key)
+        if machine_set is None or not self._options.selects(machine_set):
+            return DONE
+        world = await self._observer.observe(machine_set)
+        self._follow_kinds(world)
+        now = self._manager.clock.now()
+        plan = decide(world, now, self._manager.rng)
+        written = await apply.apply(self._manager.client, machine_set, plan, now)
+        for said in plan.events:
+            self._manager.events.event(written, said.type, said.reason, said.message)
+        for problem in plan.problems:
+            _log.debug("waiting", reason=problem.reason, why=problem.message)
+        return plan.result
+
+    def attach(self, controller: Controller) -> None:
+        """Watch everything that concerns sets."""
+        self._controller = controller
+        caches, namespace = self._manager.caches, self._options.namespace
+        controller.watch(self._sets, _set_changed)
+        controller.watch(self._observer.machines, self._machine_changed)
+        controller.watch(self._observer.deployments, self._deployment_changed)
+        controller.watch(caches.of(Cluster, namespace), self._cluster_changed)
+        controller.watch(self._references.definitions, self._definition_changed)
+
+    def _machine_changed(self, old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
+        """The set of a machine, where something changed that the set counts or syncs; all sets for an orphan."""
+        machine = new or old
+        if machine is None or (old is not None and new is not None and _of_machine(old) == _of_machine(new)):
+            return ()
+        keys = {
+            ObjectKey(m.metadata.namespace, o.name)
+            for m in (old, new)
+            if m is not None
+            for o in m.metadata.owner_references
+            if o.controller and o.group_kind == _SET
+        }
+        if new is not None and (scope := orphan_of(new)):
+            keys |= {s.key for s in self._sets.by(BY_CLUSTER, scope[0])}
+        return keys
+
+    def _deployment_changed(self, old: MachineDeployment | None, new: MachineDeployment | None) -> Iterable[ObjectKey]:
+        """Sets say on their machines whether they are what the deployment wants."""
+        if new is None or (old is not None and (old.spec, _revision(old)) == (new.spec, _revision(new))):
+            return ()
+        return [s.key for s in self._sets.owned_by(new.metadata.uid)]
+
+    def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+        cluster = new or old
+        if cluster is None or (old is not None and new is not None and _of_cluster(old) == _of_cluster(new)):
+            return ()
+        return [s.key for s in self._sets.by(BY_CLUSTER, f"{cluster.metadata.namespace}/{cluster.metadata.name}")]
+
+    def _template_changed(self, old: Unstructured | None, new: Unstructured | None) -> Iterable[ObjectKey]:
+        """A template that came is what sets wait for; one that changed is not looked at again."""
+        if new is None or old is not None:
+            return ()
+        return [s.key for s in self._sets.by(BY_TEMPLATE, f"{new.group_kind}/{new.key}")]
+
+    def _definition_changed(
+        self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None
+    ) -> Iterable[ObjectKey]:
+        definition = new or old
+        if definition is None:
+            return ()
+        return [s.key for s in self._sets.by(BY_KIND, str(kind_of(definition)))]
+
+    def _follow_kinds(self, world: World) -> None:
+        """Watch the kinds of templates, once they are known. What is made from them concerns its machine."""
+        assert self._controller is not None
+        for template in (world.infra, world.bootstrap):
+            if isinstance(template, Template | Absent) and template.resource is not None:
+                self._references.watch(self._controller, template.resource, self._template_changed)
+
+
+def _set_changed(old: MachineSet | None, new: MachineSet | None) -> Iterable[ObjectKey]:
+    """What we write ourselves, the status, leads to nothing."""
+    machine_set = new or old
+    if machine_set is None or (old is not None and new is not None and _of_set(old) == _of_set(new)):
+        return ()
+    return (machine_set.key,)
+
+
+def _templates(machine_set: MachineSet) -> list[str]:
+    spec, namespace = machine_set.spec.template.spec, machine_set.metadata.namespace
+    found = [spec.infrastructure_ref, *([spec.bootstrap.config_ref] if spec.bootstrap.config_ref else [])]
+    return [f"{r.group_kind}/{ObjectKey(namespace, r.name)}" for r in found]
+
+
+def _kinds(machine_set: MachineSet) -> set[str]:
+    spec = machine_set.spec.template.spec
+    found = [spec.infrastructure_ref, *([spec.bootstrap.config_ref] if spec.bootstrap.config_ref else [])]
+    kinds = {r.group_kind for r in found}
+    return {str(k) for k in (*kinds, *(GroupKind(k.group, k.kind.removesuffix("Template")) for k in kinds))}
+
+
+def _of_set(machine_set: MachineSet) -> tuple[object, ...]:
+    meta = machine_set.metadata
+    return (
+        meta.uid,
+        meta.deletion_timestamp,
+        meta.labels,
+        meta.annotations,
+        meta.owner_references,
+        meta.finalizers,
+        machine_set.spec,
+    )
+
+
+def _of_machine(machine: Machine) -> tuple[object, ...]:
+    meta, status = machine.metadata, machine.status
+    return (
+        meta.uid,
+        meta.deletion_timestamp,
+        meta.labels,
+        meta.annotations,
+        meta.owner_references,
+        machine.spec,
+        status.node_ref,
+        status.node_info and status.node_info.kubelet_version,
+        status.initialization,
+        tuple((c.type, c.status, c.message) for c in status.conditions),
+    )
+
+
+def _of_cluster(cluster: Cluster) -> tuple[object, ...]:
+    return (cluster.metadata.uid, bool(cluster.spec.paused), cluster.deleting)
+
+
+def _revision(deployment: MachineDeployment) -> object:
+    return deployment.metadata.annotations.get(Annotation.REVISION)
+
+
+def setup(manager: Manager, options: Options) -> None:
+    """Add the controller of MachineSets to a manager."""
+    reconciler = MachineSetReconciler(manager, options)
+    reconciler.attach(manager.controller("machineset", reconciler, concurrency=options.concurrency))
