@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from capipool.api.admission import checks, machines
 from capipool.api.admission.checks import part
+from capipool.api.constants import Label
 from capipool.api.core import Machine
 from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
 from capipool.machinery.errors import FieldError
@@ -42,10 +43,18 @@ def validate(admit: Admit, gates: Mapping[str, bool]) -> Verdict:
 
 def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
     spec = part(admit.object, "spec")
-    yield from checks.bootstrap_given("spec.bootstrap", part(spec, "bootstrap"))
+    if not _is_of_pool(part(admit.object, "metadata")):
+        yield from checks.bootstrap_given("spec.bootstrap", part(spec, "bootstrap"))
     if admit.operation == "UPDATE":
         before = part(admit.old, "spec").get("clusterName")
         yield from checks.unchanged("spec.clusterName", before, spec.get("clusterName"))
     yield from checks.version("spec.version", spec.get("version"))
     yield from machines.taints("spec.taints", spec.get("taints") or (), gates)
     yield from checks.own_namespace(admit)
+
+
+def _is_of_pool(metadata: Mapping[str, object]) -> bool:
+    """Whether a machine follows an instance of a pool: what it boots with is the pool's."""
+    owners = metadata.get("ownerReferences")
+    kinds = {part({"owner": o}, "owner").get("kind") for o in owners} if isinstance(owners, list) else set()
+    return Label.MACHINE_POOL_NAME in part(metadata, "labels") or "MachinePool" in kinds

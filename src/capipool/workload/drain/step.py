@@ -53,8 +53,8 @@ async def drain(
         return DrainResult(done=True)
     unreachable = is_unreachable(node)
     planned = await _plan(client, caches, node_name, options, unreachable, now)
-    failed = await _evict(client, planned.evict, _grace_period(options, unreachable))
-    return await _result(client, planned, failed, options, now)
+    failed = await evict(client, planned.evict, _grace_period(options, unreachable))
+    return await conclude(client, planned, failed, options, now)
 
 
 async def ignored_pods(
@@ -139,13 +139,13 @@ async def _namespaces(caches: Caches) -> Mapping[str, Mapping[str, str]]:
     return {namespace.metadata.name: namespace.metadata.labels for namespace in cache.list()}
 
 
-async def _evict(client: Client, pods: Sequence[Pod], grace: int | None) -> dict[ObjectKey, errors.ApiError | None]:
+async def evict(client: Client, pods: Sequence[Pod], grace: int | None) -> dict[ObjectKey, errors.ApiError | None]:
     """What came of the eviction of each pod: None where it was accepted. Pods that are gone are left out."""
     outcomes: dict[ObjectKey, errors.ApiError | None] = {}
     slots = asyncio.Semaphore(_EVICTIONS_AT_ONCE)
     deadline = asyncio.get_running_loop().time() + _EVICTING.total_seconds()
 
-    async def evict(pod: Pod) -> None:
+    async def one(pod: Pod) -> None:
         try:
             async with asyncio.timeout_at(deadline), slots:
                 await client.evict(pod.metadata.name, pod.metadata.namespace, grace_period_seconds=grace)
@@ -160,17 +160,18 @@ async def _evict(client: Client, pods: Sequence[Pod], grace: int | None) -> dict
 
     async with asyncio.TaskGroup() as group:
         for pod in pods:
-            group.create_task(evict(pod))
+            group.create_task(one(pod))
     return dict(sorted(outcomes.items()))
 
 
-async def _result(
+async def conclude(
     client: Client,
     planned: DrainPlan,
     outcomes: Mapping[ObjectKey, errors.ApiError | None],
     options: DrainOptions,
     now: dt.datetime,
 ) -> DrainResult:
+    """What the step comes to: who was evicted, and who holds the drain up and why. Asks only to name budgets."""
     evicted = tuple(key for key, error in outcomes.items() if error is None)
     refused = {key: error for key, error in outcomes.items() if error is not None}
     deleting = sorted({*evicted, *(pod.key for pod in planned.deleting)})
