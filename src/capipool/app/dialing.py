@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from capipool.apiserver.authn import Authenticator
 from capipool.apiserver.pki import Pair
@@ -27,13 +28,19 @@ class Home:
     admin: Pair | None
 
     def space(self, endpoint: Endpoint) -> str | None:
-        """The address space that an endpoint means; None where it is not of this server."""
-        if endpoint.ca != self.ca:
+        """The address space that an endpoint means; None where it is not of this server.
+
+        Only this process serves with certificates of its authority, so an endpoint that trusts it alone is ours also
+        where it names another address: that of an earlier start, on another port.
+        """
+        address, own = urlsplit(endpoint.server), urlsplit(self.url)
+        if endpoint.ca != self.ca or not (self.ca or address[:2] == own[:2]):
             return None
-        if endpoint.server == self.url:
+        path = address.path.rstrip("/")
+        if not path:
             return MANAGEMENT
-        prefix = f"{self.url}{PREFIX}/"
-        return endpoint.server.removeprefix(prefix) if endpoint.server.startswith(prefix) else None
+        prefix = f"{PREFIX}/"
+        return path.removeprefix(prefix) if path.startswith(prefix) else None
 
     def user(self, endpoint: Endpoint, space: str) -> User | None:
         """Whom an endpoint's credentials let in; None where only the front door can tell."""
