@@ -33,6 +33,17 @@ async def test_a_cluster_gets_an_api_server_a_kubeconfig_and_an_endpoint(world: 
 
 
 @virtually
+async def test_a_kubeconfig_that_was_spoilt_or_deleted_is_made_anew(world: World) -> None:
+    good = (await world.client.get(Secret, "c-kubeconfig", NS)).data
+    await world.client.patch(Secret, "c-kubeconfig", NS, patch={"stringData": {"value": "garbage: ["}})
+    await asyncio.sleep(1)
+    assert (await world.client.get(Secret, "c-kubeconfig", NS)).data == good
+    await world.client.delete(Secret, "c-kubeconfig", NS)
+    await asyncio.sleep(1)
+    assert (await world.client.get(Secret, "c-kubeconfig", NS)).data == good
+
+
+@virtually
 async def test_a_pool_comes_up_with_nodes_that_carry_its_provider_ids(world: World) -> None:
     await world.pool(backend={**FAST, "zones": ZONES})
     await world.settled(3)

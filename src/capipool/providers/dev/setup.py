@@ -14,6 +14,7 @@ from capipool.providers.dev.kubelets import Kubelets
 from capipool.providers.dev.provider import DevPoolProvider
 from capipool.providers.dev.spaces import WorkloadSpaces
 from capipool.runtime.manager import Manager
+from capipool.sdk.inputs import SecretMeta
 from capipool.workload.connections import Connections
 
 
@@ -27,6 +28,7 @@ def setup(manager: Manager, connections: Connections, spaces: WorkloadSpaces, *,
     controller = manager.controller("devcluster", clusters, concurrency=4)
     controller.watch(clusters.objects, _cluster_changed)
     controller.watch(clusters.clusters, _owner_changed)
+    controller.watch(manager.caches.of(SecretMeta), _secret_changed)
 
 
 def _cluster_changed(old: DevCluster | None, new: DevCluster | None) -> Iterable[ObjectKey]:
@@ -53,3 +55,12 @@ def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectK
     reference = new.spec.infrastructure_ref
     same = reference.group_kind == DevCluster.RESOURCE.group_kind
     return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
+
+
+def _secret_changed(old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
+    """A kubeconfig that somebody changed or deleted is made anew."""
+    secret = new or old
+    if secret is None:
+        return ()
+    ours = (o for o in secret.metadata.owner_references if o.group_kind == DevCluster.RESOURCE.group_kind)
+    return [ObjectKey(secret.metadata.namespace, owner.name) for owner in ours]
