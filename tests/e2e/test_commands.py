@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.e2e.process import Up
+from tests.e2e import process
+from tests.e2e.process import QUICKSTART, Up
 
 
 def docker_pool(**backend: object) -> str:
@@ -38,3 +39,20 @@ def test_what_the_server_warns_of_is_shown(up: Up) -> None:
     done = up.capipool("apply", "-f", "-", "--dry-run", stdin=docker_pool())
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("warning: spec.backend.docker")
+
+
+def test_a_cluster_whose_kubeconfig_is_garbage_is_described_all_the_same(tmp_path: Path) -> None:
+    up = process.start(tmp_path / "data", "--no-controllers")
+    garbage: dict[str, object] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "quickstart-kubeconfig"}}
+    try:
+        assert up.capipool("apply", "-f", str(QUICKSTART)).returncode == 0
+        garbage["stringData"] = {"value": "s3cret: ["}
+        assert up.capipool("apply", "-f", "-", stdin=json.dumps(garbage)).returncode == 0
+        done = up.capipool("describe", "cluster", "quickstart")
+    finally:
+        assert up.terminate() == 0
+    assert done.returncode == 0, done.stderr
+    assert "unreachable" in done.stdout
+    assert "secret default/quickstart-kubeconfig is not valid YAML" in done.stdout
+    assert "s3cret" not in done.stdout
+    assert "MachinePool/workers" in done.stdout

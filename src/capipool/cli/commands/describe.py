@@ -121,7 +121,7 @@ async def _nodes(session: Session, cluster: ObjectKey) -> tuple[list[Node], str]
             return [], ""
         async with workload:
             return [_node(objects.to_raw(obj)) for obj in await workload.client.list(NODES)], ""
-    except (ApiError, OSError) as error:
+    except (ApiError, OSError, ValueError) as error:  # ValueError: a kubeconfig that is none
         return [], str(error)
 
 
