@@ -1,0 +1,235 @@
+"""What admission says to the kinds of the AWS provider. Pure.
+
+The rules hold on create and on update alike, and refuse what only AWS would refuse, minutes later, in a log. A field
+that is accepted and not acted on is answered with a warning that names it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from capipool.machinery import errors
+from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
+from capipool.machinery.errors import FieldError
+from capipool.machinery.objects import Raw
+from capipool.providers.aws import durations
+from capipool.providers.aws.api.cluster import AWSCluster
+from capipool.providers.aws.api.machinepool import AWSMachinePool
+
+TAGS = 50
+"""How many tags of a user's own AWS lets a resource carry."""
+_TAG = re.compile(r"[a-zA-Z0-9\s_.:=+\-@/]*")
+_HEARTBEAT = (30, 172800)
+"""Seconds that a lifecycle hook may wait."""
+_GP3_THROUGHPUT = (125, 2000)
+_PROVISIONED = ("io1", "io2")
+
+_IGNORED_POOL: Mapping[tuple[str, ...], str] = {
+    ("awsLaunchTemplate", "name"): "the launch template is named after the pool",
+    ("awsLaunchTemplate", "versionNumber"): "capipool counts the versions itself",
+    ("ignition", "proxy"): "proxies are not written into the boot data",
+    ("ignition", "tls"): "authorities are not written into the boot data",
+}
+_IGNORED_CLUSTER = {
+    ("bastion", "enabled"): "no bastion host is made",
+    ("controlPlaneLoadBalancer",): "no load balancer is made: give controlPlaneEndpoint",
+    ("secondaryControlPlaneLoadBalancer",): "no load balancer is made",
+    ("s3Bucket",): "no bucket is made, and boot data is not put into one",
+    ("network", "cni"): "no security group is changed",
+    ("network", "additionalControlPlaneIngressRules"): "no security group is changed",
+    ("network", "additionalNodeIngressRules"): "no security group is changed",
+}
+
+
+def rules() -> list[Rules]:
+    """The rules of every kind."""
+    return [
+        Rules(resource=AWSMachinePool.RESOURCE, default=_default_pool, validate=lambda a: _judge(a, _pool, _warn_pool)),
+        Rules(resource=AWSCluster.RESOURCE, validate=lambda a: _judge(a, _cluster, _warn_cluster)),
+    ]
+
+
+def _judge(admit: Admit, check: Callable[[Raw], Iterator[FieldError]], warn: Callable[[Raw], Iterator[str]]) -> Verdict:
+    if admit.object is None:
+        return ALLOWED
+    spec = admit.object.get("spec") or {}
+    return Verdict(errors=tuple(check(spec)), warnings=tuple(warn(spec)))
+
+
+def _default_pool(admit: Admit) -> Raw:
+    """Upstream's defaults: five minutes to cool down and to warm up."""
+    made = dict(admit.object or {})
+    spec = dict(made.get("spec") or {})
+    for name in ("defaultCoolDown", "defaultInstanceWarmup"):
+        if spec.get(name) in (None, "", "0s"):
+            spec[name] = "5m0s"
+    return made | {"spec": spec}
+
+
+# --- AWSMachinePool
+
+
+def _pool(spec: Raw) -> Iterator[FieldError]:
+    yield from _sizes(spec)
+    yield from _tags(spec.get("additionalTags") or {}, "spec.additionalTags")
+    template = spec.get("awsLaunchTemplate") or {}
+    yield from _template(template, "spec.awsLaunchTemplate")
+    if template.get("spotMarketOptions") is not None and spec.get("mixedInstancesPolicy") is not None:
+        yield errors.forbidden(
+            "spec.awsLaunchTemplate.spotMarketOptions", "not beside mixedInstancesPolicy, which has its own"
+        )
+    yield from _references(spec.get("subnets") or (), "spec.subnets")
+    yield from _refresh(spec.get("refreshPreferences") or {}, "spec.refreshPreferences")
+    yield from _hooks(spec.get("lifecycleHooks") or (), "spec.lifecycleHooks")
+    for name in ("defaultCoolDown", "defaultInstanceWarmup"):
+        yield from _duration(spec.get(name), f"spec.{name}")
+
+
+def _sizes(spec: Raw) -> Iterator[FieldError]:
+    least, most = spec.get("minSize", 1), spec.get("maxSize", 1)
+    if least > most:
+        yield errors.invalid("spec.minSize", least, f"must not be over maxSize ({most})")
+
+
+def _template(template: Raw, path: str) -> Iterator[FieldError]:
+    yield from _references(template.get("additionalSecurityGroups") or (), f"{path}.additionalSecurityGroups")
+    yield from _market(template, path)
+    if root := template.get("rootVolume"):
+        yield from _volume(root, f"{path}.rootVolume")
+    for index, volume in enumerate(template.get("nonRootVolumes") or ()):
+        where = f"{path}.nonRootVolumes[{index}]"
+        if not volume.get("deviceName"):
+            yield errors.required(f"{where}.deviceName", "the device that the volume becomes")
+        yield from _volume(volume, where)
+
+
+def _volume(volume: Raw, path: str) -> Iterator[FieldError]:
+    kind, throughput = volume.get("type"), volume.get("throughput")
+    if kind in _PROVISIONED and not volume.get("iops"):
+        yield errors.required(f"{path}.iops", f"volumes of type {kind} need it")
+    if throughput is None:
+        return
+    if kind != "gp3":
+        yield errors.invalid(f"{path}.throughput", throughput, "is for volumes of type gp3 only")
+    elif not _GP3_THROUGHPUT[0] <= throughput <= _GP3_THROUGHPUT[1]:
+        yield errors.invalid(f"{path}.throughput", throughput, "must be 125 to 2000 MiB/s")
+
+
+def _market(template: Raw, path: str) -> Iterator[FieldError]:
+    market, spot = template.get("marketType"), template.get("spotMarketOptions")
+    reservation = template.get("capacityReservationId")
+    preference = template.get("capacityReservationPreference")
+    if spot is not None and market in ("OnDemand", "CapacityBlock"):
+        yield errors.forbidden(f"{path}.spotMarketOptions", f"not with marketType {market}")
+    if spot is not None and reservation:
+        yield errors.forbidden(f"{path}.spotMarketOptions", "not with a capacity reservation")
+    if market == "Spot" and reservation:
+        yield errors.forbidden(f"{path}.capacityReservationId", "not with marketType Spot")
+    if market == "CapacityBlock" and not reservation:
+        yield errors.required(f"{path}.capacityReservationId", "marketType CapacityBlock needs it")
+    if reservation and preference not in (None, "", "CapacityReservationsOnly"):
+        said = "must be empty or CapacityReservationsOnly where a reservation is named"
+        yield errors.invalid(f"{path}.capacityReservationPreference", preference, said)
+
+
+def _refresh(preferences: Raw, path: str) -> Iterator[FieldError]:
+    least, most = preferences.get("minHealthyPercentage"), preferences.get("maxHealthyPercentage")
+    if most is not None and least is None:
+        yield errors.required(f"{path}.minHealthyPercentage", "needed where maxHealthyPercentage is given")
+    if least is not None and not 0 <= least <= 100:
+        yield errors.invalid(f"{path}.minHealthyPercentage", least, "must be 0 to 100")
+    if most is not None and least is not None and most - least > 100:
+        yield errors.invalid(f"{path}.maxHealthyPercentage", most, "must not be over minHealthyPercentage by over 100")
+    if preferences.get("strategy") not in (None, "", "Rolling"):
+        yield errors.invalid(f"{path}.strategy", preferences["strategy"], "must be Rolling")
+
+
+def _hooks(hooks: Sequence[Raw], path: str) -> Iterator[FieldError]:
+    names: set[str] = set()
+    for index, hook in enumerate(hooks):
+        where, name = f"{path}[{index}]", hook.get("name", "")
+        if not name:
+            yield errors.required(f"{where}.name", "a hook is known by its name")
+        elif name in names:
+            yield errors.invalid(f"{where}.name", name, "another hook has this name")
+        names.add(name)
+        if bool(hook.get("notificationTargetARN")) != bool(hook.get("roleARN")):
+            missing = "roleARN" if hook.get("notificationTargetARN") else "notificationTargetARN"
+            yield errors.required(f"{where}.{missing}", "notificationTargetARN and roleARN go together")
+        yield from _heartbeat(hook.get("heartbeatTimeout"), f"{where}.heartbeatTimeout")
+
+
+def _heartbeat(value: str | None, path: str) -> Iterator[FieldError]:
+    found = list(_duration(value, path))
+    if not found and value and not _HEARTBEAT[0] <= durations.seconds(value) <= _HEARTBEAT[1]:
+        found = [errors.invalid(path, value, "must be 30s to 48h")]
+    yield from found
+
+
+def _duration(value: str | None, path: str) -> Iterator[FieldError]:
+    try:
+        bad = bool(value) and durations.seconds(value or "") < 0
+    except ValueError:
+        yield errors.invalid(path, value, "must be a duration like 30s or 1h30m")
+        return
+    if bad:
+        yield errors.invalid(path, value, "must not be negative")
+
+
+def _references(references: Sequence[Raw], path: str) -> Iterator[FieldError]:
+    for index, reference in enumerate(references):
+        if reference.get("id") and reference.get("filters"):
+            yield errors.forbidden(f"{path}[{index}].filters", "give an id or filters, not both")
+        elif not reference.get("id") and not reference.get("filters"):
+            yield errors.required(f"{path}[{index}].id", "or filters")
+
+
+def _tags(tags: Mapping[str, str], path: str) -> Iterator[FieldError]:
+    if len(tags) > TAGS:
+        yield errors.invalid(path, len(tags), f"must be at most {TAGS} tags")
+    for key, value in tags.items():
+        where = f"{path}[{key}]"
+        if not 1 <= len(key) <= 128 or not _TAG.fullmatch(key):
+            yield errors.invalid(where, key, "a key has 1 to 128 letters, digits, spaces and _.:=+-@/")
+        elif key.lower().startswith("aws:"):
+            yield errors.invalid(where, key, "keys that begin with aws: are AWS's own")
+        if len(value) > 256 or not _TAG.fullmatch(value):
+            yield errors.invalid(where, value, "a value has at most 256 letters, digits, spaces and _.:=+-@/")
+
+
+# --- AWSCluster
+
+
+def _cluster(spec: Raw) -> Iterator[FieldError]:
+    yield from _tags(spec.get("additionalTags") or {}, "spec.additionalTags")
+    if not spec.get("region"):
+        return
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]+", spec["region"]):
+        yield errors.invalid("spec.region", spec["region"], "must be the name of a region, like eu-central-1")
+
+
+# --- warnings
+
+
+def _warn_pool(spec: Raw) -> Iterator[str]:
+    yield from _ignored(spec, _IGNORED_POOL)
+    if (spec.get("ignition") or {}).get("storageType", "UnencryptedUserData") != "UnencryptedUserData":
+        yield "spec.ignition.storageType: ClusterObjectStore is accepted, but boot data goes into the user data"
+
+
+def _warn_cluster(spec: Raw) -> Iterator[str]:
+    yield from _ignored(spec, _IGNORED_CLUSTER)
+    kind = (spec.get("identityRef") or {}).get("kind")
+    if kind not in (None, "AWSClusterControllerIdentity"):
+        yield f"spec.identityRef: {kind} is accepted, but calls use the process's own credentials"
+
+
+def _ignored(spec: Raw, fields: Mapping[tuple[str, ...], str]) -> Iterator[str]:
+    for path, why in fields.items():
+        value: Any = spec
+        for step in path:
+            value = value.get(step) if isinstance(value, dict) else None
+        if value not in (None, "", {}, [], False):
+            yield f"spec.{'.'.join(path)}: accepted, but {why}"

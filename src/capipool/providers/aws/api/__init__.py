@@ -1,0 +1,1 @@
+"""Kinds of the AWS provider, as upstream has them."""
