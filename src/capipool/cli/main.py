@@ -127,6 +127,77 @@ def manager(**given: Any) -> None:
     command.manager(**given)
 
 
+@app.group(epilog="Example: capipool migrate plan && capipool migrate apply && capipool migrate commit")
+def migrate() -> None:
+    """Bring objects from exp.cluster.x-k8s.io to cluster.x-k8s.io, without touching a machine."""
+
+
+_rename = click.option(
+    "--rename", multiple=True, metavar="OLD=NEW", help="An API group more that was renamed; can be given again."
+)
+_journal = click.option(
+    "--namespace", "-n", metavar="NS", help="Where journal and lease are kept.  [default: the kubeconfig's]"
+)
+_recursive = click.option("--recursive", "-R", is_flag=True, help="Go into sub-directories.")
+
+
+@migrate.command(epilog="Example: capipool migrate plan -o json > plan.json")
+@click.option("--filename", "-f", "paths", multiple=True, metavar="PATH", help="Files instead of a cluster.")
+@_recursive
+@_rename
+@options.output(Output.table, Output.json)
+@options.kubeconfig
+def plan(**given: Any) -> None:
+    """Show object by object what would change, what is dropped, and what stands in the way. Writes nothing."""
+    from capipool.cli.commands import migrate as command
+
+    console.run(command.plan(**given))
+
+
+@migrate.command("apply", epilog="Example: capipool migrate apply")
+@_rename
+@click.option("--pause-timeout", type=float, default=60.0, show_default=True, help="Seconds for controllers to pause.")
+@options.kubeconfig
+@_journal
+def migrate_apply(**given: Any) -> None:
+    """Pause, copy, re-point and verify. Deletes nothing; can be given again after a crash."""
+    from capipool.cli.commands import migrate as command
+
+    console.run(command.apply(**given))
+
+
+@migrate.command(epilog="Example: capipool migrate undo")
+@options.kubeconfig
+@_journal
+def undo(**given: Any) -> None:
+    """Bring back the beginning, at any moment before commit."""
+    from capipool.cli.commands import migrate as command
+
+    console.run(command.undo(**given))
+
+
+@migrate.command(epilog="Example: capipool migrate commit")
+@options.kubeconfig
+@_journal
+def commit(**given: Any) -> None:
+    """Verify once more, remove the old objects, and let everything go on. There is no way back."""
+    from capipool.cli.commands import migrate as command
+
+    console.run(command.commit(**given))
+
+
+@migrate.command(epilog="Example: capipool migrate convert old/*.yaml > new.yaml")
+@click.argument("paths", nargs=-1, required=True, metavar="FILES")
+@_recursive
+@_rename
+@options.output(Output.yaml, Output.json)
+def convert(**given: Any) -> None:
+    """Convert files, without a cluster. What is dropped is told on standard error."""
+    from capipool.cli.commands import migrate as command
+
+    console.run(command.convert(**given))
+
+
 def main() -> None:
     """The entry point of the console script."""
     app()
