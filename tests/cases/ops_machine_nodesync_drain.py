@@ -393,13 +393,3 @@ async def cordon_node(case: Case) -> None:
     else:
         (call,) = transport.calls
         assert call.body == b'{"spec":{"unschedulable":true}}'
-
-
-@operation("should_adopt_standalone")
-def should_adopt_standalone(case: Case) -> None:
-    given = case.given["machine"]
-    of = machine()
-    meta = objects.part_to_raw(of.metadata) | {"labels": given.get("labels") or {}}
-    meta["ownerReferences"] = given.get("ownerReferences") or []
-    of = objects.from_raw(Machine, {**objects.to_raw(of), "metadata": meta})
-    expect.same(case.expect["adopt"], decide.is_stand_alone(of), "adopt")

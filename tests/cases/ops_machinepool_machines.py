@@ -5,6 +5,8 @@ from typing import Any
 
 from capipool.api.admission import machine as machine_admission
 from capipool.api.constants import Label
+from capipool.api.core import Machine
+from capipool.core.machine import decide as machine_decide
 from capipool.core.machinepool import facts, machines, watches
 from capipool.core.machinepool.decide import decide
 from capipool.core.machinepool.world import InfraMachine, World
@@ -143,3 +145,13 @@ def admission_validate_machine(case: Case) -> None:
     raw = {"metadata": meta, "spec": {"clusterName": "c", "infrastructureRef": reference, **told["spec"]}}
     rules = machine_admission.rules({})
     admission.judged(rules, admission.admit(rules, "CREATE", raw, None), case.expect)
+
+
+@operation("should_adopt_standalone")
+def should_adopt_standalone(case: Case) -> None:
+    told = case.given["machine"]
+    meta = {"name": "m", "namespace": "default"} | {k: told[k] for k in ("labels", "ownerReferences") if k in told}
+    reference = {"apiGroup": INFRA_MACHINE.group, "kind": INFRA_MACHINE.kind, "name": "im"}
+    spec = {"clusterName": "c", "bootstrap": {"dataSecretName": ""}, "infrastructureRef": reference}
+    machine = objects.from_raw(Machine, {"metadata": meta, "spec": spec})
+    expect.same(case.expect["adopt"], machine_decide.is_stand_alone(machine), "adopt")
