@@ -77,6 +77,8 @@ class Election:
         """Set while this candidate leads."""
         self.leader = ""
         """Who leads, as last seen."""
+        self.waits_for = ""
+        """Why this candidate does not lead; empty while it does."""
         self._client = client
         self._name = name
         self._namespace = namespace
@@ -89,7 +91,11 @@ class Election:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Stand for election, lead, and renew. Returns when leadership is lost, or when `stopping` is set."""
+        told = ""
         while not await self._try():
+            if self.waits_for != told:
+                told = self.waits_for
+                _log.info("waiting to lead", lease=self._lease_name, why=told)
             if await self._pause(stopping):
                 return
         self.leading.set()
@@ -165,10 +171,12 @@ class Election:
     async def _try(self) -> bool:
         """Take or renew the lease once. Returns whether it is held after that."""
         try:
-            return await self._take()
+            held = await self._take()
         except errors.ApiError as error:
-            _log.debug("lease not taken", lease=self._lease_name, why=str(error))
+            self.waits_for = str(error)
             return False
+        self.waits_for = "" if held else f"{self.leader} leads"
+        return held
 
     async def _take(self) -> bool:
         try:

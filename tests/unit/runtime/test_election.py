@@ -71,12 +71,30 @@ def test_of_two_candidates_one_leads_and_keeps_leading() -> None:
             assert one.leading.is_set()
             assert not two.leading.is_set()
         assert two.leader == "one"
+        assert (one.waits_for, two.waits_for) == ("", "one leads")
         lease = await lease_of(server)
         assert (lease.spec.holder_identity, lease.spec.lease_transitions) == ("one", 0)
         assert lease.spec.renew_time is not None
         assert lease.spec.renew_time.endswith("Z")
         assert len(lease.spec.renew_time) == len("2026-01-01T00:00:00.000000Z")
         await end(*runs)
+
+    virtual.run(main())
+
+
+def test_a_candidate_that_cannot_take_the_lease_says_why() -> None:
+    async def main() -> None:
+        transport = Cut(FakeServer())
+        transport.cut = True
+        waiting = candidate(transport, "one", 1)
+        run = asyncio.create_task(waiting.run(asyncio.Event()))
+        await asyncio.sleep(60)
+        assert waiting.waits_for == "cut off"
+        transport.cut = False
+        await asyncio.sleep(5)
+        assert waiting.leading.is_set()
+        assert waiting.waits_for == ""
+        await end(run)
 
     virtual.run(main())
 
