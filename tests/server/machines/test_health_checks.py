@@ -1,0 +1,128 @@
+"""MachineHealthChecks against an API server: who is replaced, and how many at most."""
+
+from typing import Any
+
+from capipool.api.builtin import Node
+from capipool.api.core import Machine
+from capipool.machinery.objects import Raw
+from tests.server.core_world import MACHINES, POOLS
+from tests.server.machines_world import API, World, in_a_world
+
+
+async def start(world: World, replicas: int, **remediation: Any) -> None:
+    limit = remediation.pop("of_deployment", None)
+    await world.create_deployment(replicas=replicas, **({"remediation": limit} if limit else {}))
+    checks = {"unhealthyNodeConditions": [{"type": "Ready", "status": "Unknown", "timeoutSeconds": 60}]}
+    selector = {"matchLabels": {"cluster.x-k8s.io/deployment-name": "md"}}
+    spec: Raw = {"clusterName": "c", "selector": selector, "checks": checks}
+    spec |= {"remediation": remediation} if remediation else {}
+    await world.create(API, "MachineHealthCheck", "mhc", spec)
+    await world.settle(10)
+
+
+async def lose(world: World, *names: str) -> None:
+    """The kubelets of these nodes stop reporting."""
+    since = world.clock.now().replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    for name in names:
+        told = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "lastTransitionTime": since}
+        patch = {"status": {"conditions": [told]}}
+        await world.workload.patch(Node, name, patch=patch, subresource="status")
+
+
+async def names(world: World) -> list[str]:
+    return sorted(m.metadata.name for m in await world.client.list(Machine, "default"))
+
+
+@in_a_world
+async def test_a_machine_whose_node_is_lost_is_replaced(world: World) -> None:
+    await start(world, 3)
+    check = await world.check()
+    assert (check.status.expected_machines, check.status.current_healthy) == (3, 3)
+    before = await names(world)
+    await lose(world, before[0])
+    await world.settle(30)
+    assert await names(world) == before
+    await world.settle(60)
+    after = await names(world)
+    assert len(after) == 3
+    assert before[0] not in after
+    assert before[1:] == [n for n in after if n in before]
+
+
+@in_a_world
+async def test_with_too_many_unhealthy_none_is_replaced(world: World) -> None:
+    await start(world, 3, triggerIf={"unhealthyLessThanOrEqualTo": "40%"})
+    before = await names(world)
+    await lose(world, *before[:2])
+    await world.settle(200)
+    assert await names(world) == before
+    check = await world.check()
+    told = next(c for c in check.status.conditions if c.type == "RemediationAllowed")
+    assert (told.status, told.reason) == ("False", "TooManyUnhealthy")
+    machine = await world.client.get(Machine, before[0], "default")
+    healthy = next(c for c in machine.status.conditions if c.type == "HealthCheckSucceeded")
+    assert healthy.status == "False"
+    assert not any(c.type == "OwnerRemediated" for c in machine.status.conditions)
+
+
+@in_a_world
+async def test_no_more_are_replaced_at_once_than_the_deployment_allows(world: World) -> None:
+    await start(world, 4, of_deployment={"maxInFlight": 1})
+    before = await names(world)
+    for name in before:
+        meta = {"annotations": {"pre-terminate.delete.hook.machine.cluster.x-k8s.io/x": ""}}
+        await world.client.patch(Machine, name, "default", patch={"metadata": meta})
+    await lose(world, *before[:2])
+    await world.settle(90)
+    machines = await world.machines()
+    assert sum(m.deleting for m in machines) == 1
+    waiting = [
+        c.reason for m in machines for c in m.status.conditions if c.type == "OwnerRemediated" and not m.deleting
+    ]
+    assert waiting == ["RemediationDeferred"]
+
+
+@in_a_world
+async def test_a_machine_that_is_well_again_before_its_time_is_left_alone(world: World) -> None:
+    await start(world, 2)
+    before = await names(world)
+    await lose(world, before[0])
+    await world.settle(30)
+    await world.set_ready(before[0], "True")
+    await world.settle(200)
+    assert await names(world) == before
+
+
+@in_a_world
+async def test_the_annotation_has_a_machine_replaced_at_once(world: World) -> None:
+    await start(world, 2)
+    before = await names(world)
+    meta = {"annotations": {"cluster.x-k8s.io/remediate-machine": ""}}
+    await world.client.patch(Machine, before[0], "default", patch={"metadata": meta})
+    await world.settle(30)
+    assert before[0] not in await names(world)
+    assert len(await names(world)) == 2
+
+
+@in_a_world
+async def test_a_machine_of_a_pool_is_deleted_so_that_its_provider_replaces_the_instance(world: World) -> None:
+    await world.provide(ids=["acme://a", "acme://b"])
+    kind = {"status": {"infrastructureMachineKind": MACHINES.kind}}
+    await world.client.patch(POOLS, "workers", "default", patch=kind, subresource="status")
+    labels = {"cluster.x-k8s.io/cluster-name": "c", "cluster.x-k8s.io/pool-name": "workers"}
+    provisioned = {"status": {"initialization": {"provisioned": True}}}
+    for name in ("a", "b"):
+        spec = {"providerID": f"acme://{name}"}
+        await world.create(MACHINES.api_version, MACHINES.kind, name, spec, labels=labels, finalizers=["acme/hold"])
+        await world.client.patch(MACHINES, name, "default", patch=provisioned, subresource="status")
+    await world.join("a", "b")
+    await world.create_pool(replicas=2)
+    selector = {"matchLabels": {"cluster.x-k8s.io/pool-name": "workers"}}
+    checks = {"unhealthyNodeConditions": [{"type": "Ready", "status": "Unknown", "timeoutSeconds": 60}]}
+    await world.create(API, "MachineHealthCheck", "mhc", {"clusterName": "c", "selector": selector, "checks": checks})
+    await world.settle(10)
+    await lose(world, "a")
+    await world.settle(90)
+    assert not await world.exists(MACHINES, "a")
+    assert await world.exists(MACHINES, "b")
+    assert await names(world) == ["b"]
