@@ -20,4 +20,4 @@ def add_all(
     core.setup(manager, connections, Options(machine_pool=gates["MachinePool"]))
     kubeadm.setup(manager, connections)
     if spaces is not None:
-        dev.setup(manager, connections, spaces)
+        dev.setup(manager, connections, spaces, machine_pools=gates["MachinePool"])

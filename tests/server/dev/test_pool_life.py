@@ -44,6 +44,22 @@ async def test_a_kubeconfig_that_was_spoilt_or_deleted_is_made_anew(world: World
 
 
 @virtually
+async def test_a_pool_is_let_alone_while_the_feature_gate_is_off_and_its_nodes_live_on(world: World) -> None:
+    await world.pool(backend=FAST)
+    await world.settled(3)
+    before = await world.names()
+    await world.stop()
+    await world.start(machine_pools=False)
+    await world.set(replicas=1)
+    await asyncio.sleep(1800)
+    assert await world.names() == before
+    assert len(await world.ready()) == 3
+    await world.stop()
+    await world.start()
+    await world.settled(1)
+
+
+@virtually
 async def test_a_pool_comes_up_with_nodes_that_carry_its_provider_ids(world: World) -> None:
     await world.pool(backend={**FAST, "zones": ZONES})
     await world.settled(3)

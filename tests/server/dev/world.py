@@ -84,12 +84,12 @@ class World:
         for raw in (*crds.crds(), *kinds.crds()):
             await self.client.create(objects.from_raw(Unstructured, raw), resource=DEFINITIONS)
 
-    async def start(self) -> None:
+    async def start(self, *, machine_pools: bool = True) -> None:
         """Start the controllers, as a new process would."""
         self.manager = Manager(Client(self.management), clock=self.clock, rng=random.Random(2), grace=dt.timedelta(0))
         self.connections = Connections(self._open, self.manager.caches, rng=random.Random(3))
         self.manager.add_task("connections", self.connections.run)
-        dev.setup(self.manager, self.connections, Spaces(self.server))
+        dev.setup(self.manager, self.connections, Spaces(self.server), machine_pools=machine_pools)
         self._run = asyncio.create_task(self.manager.run())
         await self.manager.started.wait()
 

@@ -68,7 +68,8 @@ def validate(admit: Admit, gates: Mapping[str, bool]) -> Verdict:
     if admit.operation == "DELETE" or checks.is_going(admit):
         return ALLOWED
     if not gates.get(GATE, True) and admit.operation == "CREATE":
-        return Verdict(refusal=str(errors.forbidden("spec", f"the feature gate {GATE} is off")))
+        way_out = f"start capipool with --feature-gates {GATE}=true to have new pools"
+        return Verdict(refusal=str(errors.forbidden("spec", f"the feature gate {GATE} is off: {way_out}")))
     return Verdict(errors=tuple(_errors(admit, gates)), warnings=checks.unused(admit.object, _UNUSED))
 
 

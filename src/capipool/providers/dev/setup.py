@@ -11,6 +11,7 @@ from capipool.providers.dev.api.cluster import DevCluster
 from capipool.providers.dev.cloud import Cloud
 from capipool.providers.dev.cluster import DevClusterReconciler
 from capipool.providers.dev.kubelets import Kubelets
+from capipool.providers.dev.machine import DevMachineReconciler
 from capipool.providers.dev.provider import DevPoolProvider
 from capipool.providers.dev.spaces import WorkloadSpaces
 from capipool.runtime.manager import Manager
@@ -18,12 +19,25 @@ from capipool.sdk.inputs import SecretMeta
 from capipool.workload.connections import Connections
 
 
-def setup(manager: Manager, connections: Connections, spaces: WorkloadSpaces, *, concurrency: int = 20) -> None:
-    """Add the development cloud to a manager: its own machinery, and the controllers of its provider."""
+def setup(
+    manager: Manager,
+    connections: Connections,
+    spaces: WorkloadSpaces,
+    *,
+    machine_pools: bool = True,
+    concurrency: int = 20,
+) -> None:
+    """Add the development cloud to a manager: its own machinery, and the controllers of its provider.
+
+    Without `machine_pools` (the feature gate) the cloud goes on with the instances it has, and nobody changes a pool.
+    """
     cloud = Cloud(manager)
     cloud.add_to(manager.controller("devscalinggroup", cloud, concurrency=concurrency))
-    sdk.setup(manager, connections, DevPoolProvider(manager), concurrency=concurrency)
+    if machine_pools:
+        sdk.setup(manager, connections, DevPoolProvider(manager), concurrency=concurrency)
     manager.add_task("simulated kubelets", Kubelets(manager, connections).run)
+    machines = DevMachineReconciler(manager)
+    machines.add_to(manager.controller("devmachine", machines, concurrency=concurrency))
     clusters = DevClusterReconciler(manager, connections, spaces)
     controller = manager.controller("devcluster", clusters, concurrency=4)
     controller.watch(clusters.objects, _cluster_changed)
