@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks._process import cpu_seconds, resident_mib
 from capipool.cli import follow
 from capipool.cli.follow import Followed
 from capipool.client import credentials
@@ -46,19 +46,19 @@ async def _measure(up: Up) -> dict[str, Any]:
     async with Followed(client, POOL) as pools:
         await _create(client, CLUSTER, "bench", {"infrastructureRef": _ref(DEV_CLUSTER, "bench")})
         await _create(client, DEV_CLUSTER, "bench", {"backend": {"inMemory": {}}})
-        began, cpu = time.monotonic(), _cpu(pid)
+        began, cpu = time.monotonic(), cpu_seconds(pid)
         room = asyncio.Semaphore(CLIENTS)
         await asyncio.gather(*(_pool(client, f"pool-{n}", room) for n in range(POOLS)))
         figures["created_s"] = round(time.monotonic() - began, 1)
         await asyncio.wait_for(follow.until(lambda: _running(pools) == POOLS, pools), 600)
         figures["running_s"] = round(time.monotonic() - began, 1)
-        figures["running_cpu_s"] = round(_cpu(pid) - cpu, 1)
+        figures["running_cpu_s"] = round(cpu_seconds(pid) - cpu, 1)
     await client.close()
     await asyncio.sleep(10)  # let what follows the last change settle before idleness is measured
-    cpu = _cpu(pid)
+    cpu = cpu_seconds(pid)
     await asyncio.sleep(IDLE_SECONDS)
-    figures["idle_cpu_percent"] = round((_cpu(pid) - cpu) / IDLE_SECONDS * 100, 2)
-    figures["resident_mib"] = _resident(pid)
+    figures["idle_cpu_percent"] = round((cpu_seconds(pid) - cpu) / IDLE_SECONDS * 100, 2)
+    figures["resident_mib"] = resident_mib(pid)
     return figures
 
 
@@ -93,14 +93,3 @@ async def _create(client: Client, resource: Resource, name: str, spec: Raw) -> N
 
 def _running(pools: Followed) -> int:
     return sum(p.get("status", {}).get("phase") == "Running" for p in pools.objects.values())
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(pid: int) -> int:
-    line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS"))
-    return int(line.split()[1]) // 1024
