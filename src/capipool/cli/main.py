@@ -157,6 +157,7 @@ def plan(**given: Any) -> None:
 @migrate.command("apply", epilog="Example: capipool migrate apply")
 @_rename
 @click.option("--pause-timeout", type=float, default=60.0, show_default=True, help="Seconds for controllers to pause.")
+@click.option("--controllers-stopped", is_flag=True, help="Vouch that none runs: do not wait for them to say so.")
 @options.kubeconfig
 @_journal
 def migrate_apply(**given: Any) -> None:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from capipool.api.constants import Annotation
 from capipool.machinery import codec, errors
 from capipool.machinery.objects import Raw
+from capipool.machinery.patch import merge
 from capipool.machinery.resource import Resource
 from capipool.migrate import journal, marks, pausing, planning, verify
 from capipool.migrate.conversion.chain import Converted
@@ -67,7 +66,7 @@ class Work:
             deleting="deletionTimestamp" in raw["metadata"],
             paused=Annotation.PAUSED in marks.annotations_of(raw),
         )
-        return _marked(converted.object, origin), converted
+        return _marked(_fresh(converted.object), origin), converted
 
 
 async def apply(run: Run) -> Plan:
@@ -140,7 +139,9 @@ async def _copy_one(work: Work, definition: Definition, raw: Raw) -> None:
     if status := wanted.get("status"):
         subresource = "status" if into.version(into.writable).status else ""
         if list(verify.missing(status, made.get("status") or {})):
-            await work.run.patch(resource, made, {"status": status}, subresource=subresource)
+            made = await work.run.patch(resource, made, {"status": status}, subresource=subresource)
+            if merge.diff(made.get("status") or {}, merge.apply(made.get("status") or {}, status)):
+                raise Failed("copying", [f"{ref_of(made, into.kind)}: its status was not taken as it is"])
     work.uids[raw["metadata"]["uid"]] = made["metadata"]["uid"]
     if converted.secret is not None:
         secret = _owned(converted.secret, made, raw)
@@ -159,6 +160,14 @@ async def made_of(run: Run, resource: Resource, wanted: Raw, uid: str) -> Raw:
     if found is None or origin is None or origin.uid != uid:
         raise Failed("copying", [f"{ref_of(wanted, resource.group_kind)} is there already, and is somebody else's"])
     return found
+
+
+def _fresh(raw: Raw) -> Raw:
+    """Without `observedGeneration`: a new object counts its generations anew."""
+    status = raw.get("status")
+    if not isinstance(status, dict):
+        return raw
+    return {**raw, "status": {key: value for key, value in status.items() if key != "observedGeneration"}}
 
 
 def _marked(raw: Raw, origin: Origin) -> Raw:
@@ -229,9 +238,3 @@ async def _check_one(work: Work, definition: Definition, raw: Raw) -> list[str]:
 
 def _old_owners(raw: Raw, uids: dict[str, str]) -> list[str]:
     return [str(o.get("name")) for o in raw["metadata"].get("ownerReferences") or () if o.get("uid") in uids]
-
-
-def as_json(plan: Plan) -> Raw:
-    """A plan for programs to read."""
-    built: Raw = msgspec.json.decode(codec.encode_json(plan))
-    return built

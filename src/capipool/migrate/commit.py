@@ -93,7 +93,7 @@ async def _go_on(run: Run, scene: Scene) -> None:
     for resource in sorted(scene.staying, key=lambda r: r.group_kind == CLUSTER):
         await run.each(
             undo.marked(scene, resource),
-            lambda raw, resource=resource: run.patch(resource, raw, unmarked(raw)),  # type: ignore[misc]
+            lambda raw, resource=resource: _unmark(run, resource, raw),  # type: ignore[misc]
             doing=f"finishing {resource.plural}",
         )
 
@@ -113,6 +113,13 @@ async def _finish(run: Run, resource: Resource, raw: Raw) -> None:
         await run.patch(resource, raw, {"metadata": {"annotations": gone}})
     except errors.NotFound:
         return  # nothing held the one that was to be deleted
+
+
+async def _unmark(run: Run, resource: Resource, raw: Raw) -> None:
+    try:
+        await run.patch(resource, raw, unmarked(raw))
+    except errors.NotFound:
+        return
 
 
 def unmarked(raw: Raw) -> Raw:

@@ -21,6 +21,8 @@ from capipool.migrate.conversion.steps import VERSIONS
 DEFINITION = Resource(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )
+LAST = "v1beta1"
+"""The version that providers of the old groups came to with Cluster API 1.0: what is taken where nobody says."""
 BUILT_IN = (Resource("", "v1", "Secret", "secrets"), Resource("", "v1", "ConfigMap", "configmaps"))
 """Kinds without a definition that pools own."""
 
@@ -117,6 +119,24 @@ def _version(version: Mapping[str, Any], spec: Mapping[str, Any]) -> Version:
     return Version(version["name"], bool(version.get("served")), "status" in subresources, schema)
 
 
+def stand_in(kind: GroupKind, version: str) -> Raw:
+    """A definition for a kind of which there are objects and no definition: it takes everything."""
+    singular = kind.kind.lower()
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    served = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "apiVersion": DEFINITION.api_version,
+        "kind": DEFINITION.kind,
+        "metadata": {"name": f"{singular}s.{kind.group}"},
+        "spec": {
+            "group": kind.group,
+            "names": {"kind": kind.kind, "plural": f"{singular}s"},
+            "scope": "Namespaced",
+            "versions": [served],
+        },
+    }
+
+
 class Definitions:
     """All definitions of a cluster or a directory."""
 
@@ -140,9 +160,10 @@ class Definitions:
     def newest_version(self, kind: GroupKind, before: str) -> str:
         """The version by which a new object refers to a kind; what there was where nobody knows the kind."""
         found = self._by_kind.get(kind)
-        return before if found is None else found.preferred
+        if found is None:
+            return LAST if before in VERSIONS[:2] else before
+        return found.preferred
 
-    def contract_version(self, kind: GroupKind) -> str | None:
+    def contract_version(self, kind: GroupKind) -> str:
         """The version that a conversion to v1beta1 shows a reference with."""
-        found = self._by_kind.get(kind)
-        return found.preferred if found is not None else None
+        return self.newest_version(kind, VERSIONS[0])

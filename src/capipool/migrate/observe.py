@@ -211,6 +211,12 @@ async def _problems(
     known = {v.name: v for v in old.versions}
     unknown = known[before].unknown(raw) if before in known else []
     found = [f"{path} is a field that {old.kind} {before} does not know" for path in unknown]
+    namespace = raw["metadata"].get("namespace", "")
+    found += [
+        f"{r.path} refers to namespace {r.namespace}: {into.kind} {version} refers to its own namespace only"
+        for r in references.find(raw.get("spec") or {})
+        if raw["kind"] == "MachinePool" and r.namespace not in ("", namespace)
+    ]
     found += [
         f"{path} is a field that {into.kind} {version} does not know"
         for path in into.version(version).unknown(converted.object)

@@ -75,14 +75,15 @@ async def _prove(run: Run, scene: Scene, plan: Plan) -> None:
         raise Failed("proving that everything is paused", moving)
     loop = asyncio.get_running_loop()
     until = loop.time() + run.settings.pause_timeout
-    while awake := [why async for raw in _clusters(scene, plan) if (why := _awake(raw))]:
+    stopped = run.settings.controllers_stopped
+    while awake := [why async for raw in _clusters(scene, plan) if (why := _awake(raw, stopped=stopped))]:
         if loop.time() >= until:
             raise Failed("proving that everything is paused", awake)
         run.tell(f"waiting for {len(awake)} clusters to be paused")
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _awake(raw: Raw) -> str:
+def _awake(raw: Raw, *, stopped: bool) -> str:
     """Why a Cluster does not count as paused; empty where it does.
 
     Controllers of the current contract say in a condition whether they heed the pause. Older ones say nothing.
@@ -91,6 +92,6 @@ def _awake(raw: Raw) -> str:
     if not (raw.get("spec") or {}).get("paused"):
         return f"{ref} is not paused"
     for condition in (raw.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "Paused" and condition.get("status") != "True":
+        if not stopped and condition.get("type") == "Paused" and condition.get("status") != "True":
             return f"{ref}: its controller does not say that it is paused (condition Paused)"
     return ""

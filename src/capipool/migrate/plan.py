@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from capipool.machinery.objects import Raw
 from capipool.machinery.resource import GroupKind
 
 
@@ -176,8 +177,9 @@ def _obstacles(seen: Observation, cyclic: set[str]) -> Iterable[Obstacle]:
             elif target in seen.known and seen.made.get(target) != facts.uid:
                 yield Obstacle(facts.ref, f"{target} is there already")
         for needed, path in facts.needs:
-            if needed.kind in seen.kinds and needed not in seen.known and needed not in moving:
-                yield Obstacle(facts.ref, f"{path} refers to {needed}, which is not there")
+            if needed not in seen.known and needed not in moving:
+                why = "which is not there" if needed.kind in seen.kinds else "a kind that is not installed"
+                yield Obstacle(facts.ref, f"{path} refers to {needed}, {why}")
         if facts.cluster and Ref(CLUSTER, facts.ref.namespace, facts.cluster) not in seen.known:
             yield Obstacle(facts.ref, f"its Cluster {facts.cluster} is not there")
     yield from (Obstacle(ref, why) for ref, why in seen.problems)
@@ -208,3 +210,32 @@ def summary(plan: Plan) -> Summary:
         sum(bool(move.dropped) for move in plan.moves),
         len(plan.obstacles),
     )
+
+
+def as_json(plan: Plan) -> Raw:
+    """A plan for programs to read."""
+    return {
+        "moves": [_move(move) for move in plan.moves],
+        "touches": [{"object": _ref(touch.ref), "changes": list(touch.changes)} for touch in plan.touches],
+        "clusters": [_ref(ref) for ref in plan.clusters],
+        "storedVersions": {name: list(versions) for name, versions in plan.stored.items()},
+        "obstacles": [{"object": _ref(obstacle.ref), "why": obstacle.why} for obstacle in plan.obstacles],
+        "summary": summary(plan)._asdict(),
+    }
+
+
+def _move(move: Move) -> Raw:
+    return {
+        "from": _ref(move.source),
+        "to": _ref(move.target) | {"version": move.version},
+        "uid": move.uid,
+        "changes": list(move.changes),
+        "dropped": list(move.dropped),
+        "makes": [_ref(ref) for ref in move.makes],
+        "deleting": move.deleting,
+        "paused": move.paused,
+    }
+
+
+def _ref(ref: Ref) -> Raw:
+    return {"group": ref.kind.group, "kind": ref.kind.kind, "namespace": ref.namespace, "name": ref.name}

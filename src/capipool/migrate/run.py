@@ -41,7 +41,7 @@ class Failed(Exception):
     """Some of it could not be done; the rest was. What was done stays, and the command may be given again."""
 
     def __init__(self, what: str, failures: Sequence[str]) -> None:
-        super().__init__(f"{what}: {len(failures)} failed")
+        super().__init__(f"{what}: {len(failures)} failed, the first being: {failures[0]}")
         self.what = what
         self.failures = tuple(failures)
 
@@ -57,6 +57,8 @@ class Settings:
     """Objects worked on at the same time."""
     pause_timeout: float = 60.0
     """How long controllers may take to say that they are paused, in seconds."""
+    controllers_stopped: bool = False
+    """Whether somebody vouches that no controller runs, so that what they said last does not count."""
     timing: Timing = field(default_factory=Timing)
 
 
@@ -190,10 +192,12 @@ class Run:
         if inverse:
             await self._pinned(resource, raw, inverse, marks.undo_of)
 
-    async def patch(self, resource: Resource, raw: Raw, patch: Raw, *, subresource: str = "") -> None:
-        """Patch an object, whatever its version is by now."""
+    async def patch(self, resource: Resource, raw: Raw, patch: Raw, *, subresource: str = "") -> Raw:
+        """Patch an object, whatever its version is by now. Returns what it is then."""
         meta = raw["metadata"]
-        await self.client.patch(resource, meta["name"], meta.get("namespace", ""), patch=patch, subresource=subresource)
+        namespace = meta.get("namespace", "")
+        made = await self.client.patch(resource, meta["name"], namespace, patch=patch, subresource=subresource)
+        return objects.to_raw(made)
 
     async def _pinned(self, resource: Resource, raw: Raw, patch: Raw, again: Callable[[Raw], Raw | None]) -> None:
         """Patch the very version that was read; where that is not the newest, see what the newest needs."""

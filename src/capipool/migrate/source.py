@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -13,7 +13,8 @@ from capipool.machinery import codec, errors
 from capipool.machinery.calls import Call
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import GroupKind, Resource, split_api_version
-from capipool.migrate.definitions import DEFINITION
+from capipool.migrate.definitions import BUILT_IN, DEFINITION, LAST, stand_in
+from capipool.migrate.naming import Renaming
 
 PAGE = 200
 """Objects held at once. Objects of Cluster API are a few kilobytes each."""
@@ -84,9 +85,12 @@ class ClusterSource:
 
 
 class FileSource:
-    """Objects read from files, and the definitions among them; those of `extra` stand in where there is none."""
+    """Objects read from files, and the definitions among them; those of `extra` stand in where there is none.
 
-    def __init__(self, raws: Iterable[Raw], extra: Iterable[Raw] = ()) -> None:
+    A kind that neither defines is taken as it is, and its target as whatever a conversion makes.
+    """
+
+    def __init__(self, raws: Iterable[Raw], extra: Iterable[Raw] = (), *, renaming: Renaming) -> None:
         self._objects: dict[GroupKind, list[Raw]] = defaultdict(list)
         definitions: dict[str, Raw] = {raw["metadata"]["name"]: raw for raw in extra}
         for raw in raws:
@@ -96,6 +100,7 @@ class FileSource:
             else:
                 self._objects[GroupKind(group, str(raw.get("kind", "")))].append(_identified(raw))
         self._definitions = list(definitions.values())
+        self._definitions += list(_stand_ins(self._objects, self._definitions, renaming))
 
     async def definitions(self) -> list[Raw]:
         """Every CustomResourceDefinition."""
@@ -114,6 +119,17 @@ class FileSource:
     def kinds(self) -> Mapping[GroupKind, list[Raw]]:
         """What was read, by kind."""
         return self._objects
+
+
+def _stand_ins(found: Mapping[GroupKind, list[Raw]], definitions: Iterable[Raw], renaming: Renaming) -> Iterator[Raw]:
+    defined = {GroupKind(d["spec"]["group"], d["spec"]["names"]["kind"]) for d in definitions}
+    built_in = {resource.group_kind for resource in BUILT_IN}
+    for kind, raws in found.items():
+        target = GroupKind(renaming.group(kind.group), kind.kind)
+        if kind not in defined | built_in and "." in kind.group:
+            yield stand_in(kind, split_api_version(str(raws[0]["apiVersion"]))[1])
+        if target != kind and target not in defined:
+            yield stand_in(target, LAST)
 
 
 def _identified(raw: Raw) -> Raw:

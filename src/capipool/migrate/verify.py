@@ -25,10 +25,15 @@ def missing(wanted: Any, found: Any, path: str = "") -> Iterator[str]:
 
 
 def differences(wanted: Raw, found: Raw) -> list[str]:
-    """The fields of a new object that are not as they should be, its status included."""
+    """The fields of a new object that are not as they should be.
+
+    Its status is not looked at: running controllers write there that they see it paused. That it was taken as it was is
+    checked with the write itself.
+    """
     names = ("labels", "annotations", "ownerReferences", "finalizers")
     metadata = {key: wanted["metadata"][key] for key in names if key in wanted["metadata"]}
-    return list(missing({**wanted, "metadata": metadata}, found))
+    body = {key: value for key, value in wanted.items() if key != "status"}
+    return list(missing({**body, "metadata": metadata}, found))
 
 
 def leftovers(raw: Raw, renaming: Renaming) -> list[str]:

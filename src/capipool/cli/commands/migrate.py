@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from capipool.app import kinds
 from capipool.cli import console
@@ -52,7 +53,7 @@ async def plan(
     names = renaming(rename)
     if paths:
         raws = [document.raw for document in files.read(paths, recursive=recursive)]
-        made = await _plan(FileSource(raws, kinds.crds()), names, output)
+        made = await _plan(FileSource(raws, kinds.crds(), renaming=names), names, output)
     else:
         async with connect(kubeconfig) as session:
             made = await _plan(ClusterSource(session.client), names, output)
@@ -68,7 +69,7 @@ async def _plan(source: Source, names: Renaming, output: Output) -> Plan:
 def show(made: Plan, output: Output) -> None:
     """Print a plan: for a program, or as a table and what stands in the way."""
     if output is Output.json:
-        console.out(codec.format_json(applying.as_json(made)))
+        console.out(codec.format_json(plans.as_json(made)))
         return
     if made.moves or made.touches:
         rows = [["ACTION", "OBJECT", "BECOMES", "CHANGES"]]
@@ -87,7 +88,14 @@ def show(made: Plan, output: Output) -> None:
     console.out(str(plans.summary(made)))
 
 
-async def apply(*, kubeconfig: Path | None, rename: Sequence[str], namespace: str | None, pause_timeout: float) -> int:
+async def apply(
+    *,
+    kubeconfig: Path | None,
+    rename: Sequence[str],
+    namespace: str | None,
+    pause_timeout: float,
+    controllers_stopped: bool,
+) -> int:
     """Migrate. Exit code 1 where anything failed, with the list."""
 
     async def work(run: Run) -> int:
@@ -101,7 +109,9 @@ async def apply(*, kubeconfig: Path | None, rename: Sequence[str], namespace: st
             )
         return 0
 
-    return await _run(work, kubeconfig, rename, namespace, pause_timeout)
+    return await _run(
+        work, kubeconfig, rename, namespace, pause_timeout=pause_timeout, controllers_stopped=controllers_stopped
+    )
 
 
 async def undo(*, kubeconfig: Path | None, namespace: str | None) -> int:
@@ -127,7 +137,8 @@ async def commit(*, kubeconfig: Path | None, namespace: str | None) -> int:
 async def convert(paths: Sequence[str], *, output: Output, rename: Sequence[str], recursive: bool) -> int:
     """Convert files to standard output; what is dropped is told on standard error."""
     raws = [document.raw for document in files.read(paths, recursive=recursive)]
-    scene = await observe.scene(FileSource(raws, kinds.crds()), renaming(rename), kinds.converters)
+    names = renaming(rename)
+    scene = await observe.scene(FileSource(raws, kinds.crds(), renaming=names), names, kinds.converters)
     try:
         results = offline.convert(scene, raws)
     except (CannotConvert, NameTaken) as error:
@@ -148,7 +159,7 @@ async def _run(
     kubeconfig: Path | None,
     rename: Sequence[str],
     namespace: str | None,
-    pause_timeout: float = Settings().pause_timeout,
+    **settings: Any,
 ) -> int:
     names = renaming(rename)
     async with connect(kubeconfig) as session:
@@ -159,7 +170,7 @@ async def _run(
                 converters=kinds.converters,
                 clock=SystemClock(),
                 rng=random.SystemRandom(),
-                settings=Settings(namespace=namespace or session.namespace, pause_timeout=pause_timeout),
+                settings=Settings(namespace=namespace or session.namespace, **settings),
                 tell=told.tell,
             )
             return await _reported(work(run))

@@ -79,7 +79,7 @@ class Chain:
         """The object by its new names, still in its old version."""
         secret = None
         if raw["kind"] == "MachinePool":
-            raw, secret = machinepool.inline_bootstrap(raw)
+            raw, secret = machinepool.inline_bootstrap(machinepool.local_references(raw))
         if raw["kind"] == "KubeadmConfig":
             raw, had = kubeadm.without_bootstrap_data(raw)
             dropped += ["status.bootstrapData (not kept: the bootstrap data secret has it)"] if had else []

@@ -59,6 +59,22 @@ def _from_beta(body: Mapping[str, Any]) -> Raw:
 STEPS = (Step("v1alpha3", "v1alpha4", _up, identity), Step("v1alpha4", "v1beta1", identity, _from_beta))
 
 
+def local_references(raw: Raw) -> Raw:
+    """A v1alpha3 pool whose references say their namespace: left out, it was the pool's own."""
+    spec = raw.get("spec") or {}
+    machine = (spec.get("template") or {}).get("spec")
+    if not isinstance(machine, Mapping):
+        return raw
+    namespace = (raw.get("metadata") or {}).get("namespace", "")
+    machine = dict(machine)
+    if isinstance(machine.get("infrastructureRef"), Mapping):
+        machine["infrastructureRef"] = {"namespace": namespace, **machine["infrastructureRef"]}
+    bootstrap = machine.get("bootstrap")
+    if isinstance(bootstrap, Mapping) and isinstance(bootstrap.get("configRef"), Mapping):
+        machine["bootstrap"] = {**bootstrap, "configRef": {"namespace": namespace, **bootstrap["configRef"]}}
+    return {**raw, "spec": {**spec, "template": {**spec["template"], "spec": machine}}}
+
+
 def inline_bootstrap(raw: Raw) -> tuple[Raw, Raw | None]:
     """A v1alpha3 pool whose bootstrap data is in a Secret, and that Secret where the data was inline.
 
