@@ -57,7 +57,9 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._armed_for = 0.0
+        """When the timer rings. Not every loop's handle can tell: uvloop gives a plain one for what is due at once."""
         self._takers: deque[asyncio.Future[None]] = deque()
         self._closed = False
         self.latency = 0.0
@@ -180,12 +182,13 @@ class WorkQueue(Generic[K]):
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)  # settled by a run, or overtaken by an earlier one
         if self._timer is not None:
-            if self._heap and self._timer.when() == self._heap[0][0]:
+            if self._heap and self._armed_for == self._heap[0][0]:
                 return
             self._timer.cancel()
             self._timer = None
         if self._heap:
-            self._timer = asyncio.get_running_loop().call_at(self._heap[0][0], self._ring)
+            self._armed_for = self._heap[0][0]
+            self._timer = asyncio.get_running_loop().call_at(self._armed_for, self._ring)
 
     def _ring(self) -> None:
         """Make ready what is due."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -144,6 +145,18 @@ async def test_latency_is_the_time_a_key_was_ready() -> None:
     await asyncio.sleep(3)
     await queue.take()
     assert queue.latency == pytest.approx(3)
+
+
+def test_delays_too_short_for_the_timers_of_uvloop_are_kept_like_any_other() -> None:
+    async def main() -> set[str]:
+        queue = queue_of()
+        for key in ("a", "b", "c"):
+            queue.add_after(key, 0.000_01)
+        async with asyncio.timeout(5):
+            return {await queue.take() for _ in range(3)}
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(main()) == {"a", "b", "c"}
 
 
 @on_virtual_time
