@@ -80,7 +80,7 @@ def _turned(value: Raw, kind: GroupKind, renaming: Renaming, versions: Versions,
     new = GroupKind(renaming.group(kind.group), kind.kind)
     moved = renaming.moves(kind.group)
     turned = {key: item for key, item in value.items() if not moved or key not in ("uid", "resourceVersion")}
-    if moved and (uid := new_uid(str(value.get("uid", "")))) is not None:
+    if moved and "uid" in value and (uid := new_uid(str(value["uid"]))) is not None:
         turned["uid"] = uid
     if "apiVersion" in value:
         before = split_api_version(value["apiVersion"])[1]
