@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from capipool.client.client import Client
-from capipool.machinery import errors, objects
+from capipool.machinery import codec, errors, objects
+from capipool.machinery.calls import Call
 from capipool.machinery.clock import Clock
-from capipool.machinery.objects import Raw, Unstructured
+from capipool.machinery.objects import Raw
 from capipool.machinery.resource import Resource
 from capipool.migrate import marks
 from capipool.migrate.naming import Renaming
@@ -178,7 +179,7 @@ class Run:
             found = await self.client.get(resource, meta["name"], meta.get("namespace", ""))
         except errors.NotFound:
             return None
-        return objects.to_raw(found)
+        return objects.origin(found)
 
     async def edit(self, resource: Resource, raw: Raw, wanted: Callable[[Raw], Raw]) -> None:
         """Change an object and mark it with how to take that back, in one write; none where it is so already."""
@@ -197,7 +198,7 @@ class Run:
         meta = raw["metadata"]
         namespace = meta.get("namespace", "")
         made = await self.client.patch(resource, meta["name"], namespace, patch=patch, subresource=subresource)
-        return objects.to_raw(made)
+        return objects.origin(made)
 
     async def _pinned(self, resource: Resource, raw: Raw, patch: Raw, again: Callable[[Raw], Raw | None]) -> None:
         """Patch the very version that was read; where that is not the newest, see what the newest needs."""
@@ -221,5 +222,12 @@ class Run:
 
     async def create(self, resource: Resource, raw: Raw) -> Raw:
         """Create an object. Raises AlreadyExists."""
-        made = await self.client.create(objects.from_raw(Unstructured, raw), resource=resource)
-        return objects.to_raw(made)
+        call = Call(
+            verb="create",
+            resource=resource,
+            namespace=raw["metadata"].get("namespace", ""),
+            query={"fieldManager": self.client.field_manager},
+            body=codec.encode_json(raw),
+        )
+        # Not through a typed object, for which an empty part is the same as none.
+        return codec.decode_json_object((await self.client.transport.call(call)).body)

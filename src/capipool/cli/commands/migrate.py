@@ -11,6 +11,7 @@ from typing import Any
 from capipool.app import kinds
 from capipool.cli import console
 from capipool.cli.commands import apply as files
+from capipool.cli.commands import logging
 from capipool.cli.options import Output
 from capipool.cli.progress import Progress
 from capipool.cli.session import connect
@@ -162,6 +163,7 @@ async def _run(
     **settings: Any,
 ) -> int:
     names = renaming(rename)
+    logging.configure("warning", "auto")
     async with connect(kubeconfig) as session:
         with _Told(Output.table) as told:
             run = Run(
