@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from capipool.api.core import Machine, MachineDeployment
+from capipool.api.core import Machine, MachineDeployment, MachineHealthCheck
 from capipool.app.embedded import Embedded
 from capipool.machinery import codec, errors
 from capipool.machinery.resource import Resource
@@ -105,6 +105,9 @@ async def live(seed: int, *, calm: bool) -> None:
     async with embedded(clock=virtual.clock(), seed=seed) as running:
         for raw in codec.decode_yaml(EXAMPLE.read_text()):
             await running.client.apply(raw)
+        # Where most machines are harmed at once, a limit rightly stops remediation, and the end would not be reached.
+        trigger = {"spec": {"remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": "100%"}}}}
+        await running.client.patch(MachineHealthCheck, "workers", "default", patch=trigger)
         await asyncio.sleep(30)
         history = History(running, random.Random(seed), calm=calm)
         for _ in range(12):

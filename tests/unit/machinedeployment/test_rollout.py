@@ -107,3 +107,12 @@ def test_shares_add_up(specs: list[int], before: int, replicas: int) -> None:
     total = sum(intents.get(s.name, s.spec) for s in known)
     assert total == (sum(specs) if before == replicas else max(sum(specs) + replicas - before, 0) if replicas else 0)
     assert all(size >= 0 for size in intents.values())
+
+
+def test_nothing_grows_while_a_set_has_not_seen_its_own_latest_size() -> None:
+    """A set that was just told to want none may be making the machine that it wanted a moment ago."""
+    sizes = {"new": SetSize("new", 0), "old": (SetSize("old", 2, 2, 2), SetSize("between", 0, 0))}
+    settled = Rollout(2, surge=1, **sizes)  # type: ignore[arg-type]
+    unsettled = Rollout(2, surge=1, unsettled=True, **sizes)  # type: ignore[arg-type]
+    assert rollout.plan_rolling_update(settled) == {"new": 1}
+    assert rollout.plan_rolling_update(unsettled) == {}

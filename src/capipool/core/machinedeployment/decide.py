@@ -81,7 +81,14 @@ def _planned(deployment: MachineDeployment, new: MachineSet | None, old: Sequenc
         return sets.world(deployment, new, old, frozenset())
     surge, unavailable = sets.fenceposts(deployment)
     sizes = tuple(sets.size(s) for s in old)
-    return Rollout(deployment.spec.replicas or 0, rollout.SetSize(name, 0), sizes, surge, unavailable)
+    return Rollout(
+        replicas=deployment.spec.replicas or 0,
+        new=rollout.SetSize(name, 0),
+        old=sizes,
+        surge=surge,
+        unavailable=unavailable,
+        unsettled=not sets.is_settled(old),
+    )
 
 
 def _paused(deployment: MachineDeployment, new: MachineSet | None, old: Sequence[MachineSet]) -> list[Raw]:

@@ -45,6 +45,8 @@ class Rollout:
     """Old sets whose machines can be updated without being replaced."""
     updating: bool = False
     """Whether a machine is being updated in place now."""
+    unsettled: bool = False
+    """Whether a set has not seen its own latest size: it may be making machines still, so nothing grows meanwhile."""
 
     @property
     def sets(self) -> tuple[SetSize, ...]:
@@ -101,6 +103,8 @@ def new_replicas(rollout: Rollout, *, surge: int) -> int:
 
 def _room(rollout: Rollout, surge: int) -> int:
     """Machines that may be added. Each set counts with the larger of what it has and what it is to have."""
+    if rollout.unsettled:
+        return 0
     there = sum(max(s.spec, s.status) for s in rollout.sets)
     return min(rollout.replicas + surge - there, rollout.replicas - rollout.new.spec)
 

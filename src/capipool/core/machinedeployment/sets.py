@@ -50,6 +50,7 @@ def world(
     if deployment.spec.replicas is None:
         raise ValueError(f"MachineDeployment {deployment.metadata.name} has no spec.replicas")
     surge, unavailable = fenceposts(deployment)
+    old = tuple(old)
     return Rollout(
         replicas=deployment.spec.replicas,
         new=size(new),
@@ -57,7 +58,13 @@ def world(
         surge=surge,
         unavailable=unavailable,
         in_place=in_place,
+        unsettled=not is_settled((*old, new)),
     )
+
+
+def is_settled(sets: Iterable[MachineSet]) -> bool:
+    """Whether every set has acted on its own latest size, so that its counters speak of it."""
+    return all((s.status.observed_generation or 0) >= s.metadata.generation for s in sets)
 
 
 def size(machine_set: MachineSet) -> SetSize:
