@@ -128,7 +128,11 @@ def _may_not_create(machine_set: MachineSet) -> bool:
 
 def in_place(world: World, gone: set[str]) -> list[Raw]:
     """Machines whose labels, annotations, timeouts, taints or gates differ from the template's."""
-    staying = (m for m in world.machines if not m.deleting and m.metadata.uid not in gone)
+    staying = [m for m in world.machines if not m.deleting and m.metadata.uid not in gone]
+    if world.machine_set.status.observed_generation == world.machine_set.metadata.generation:
+        # Nothing was taken out of the template since all machines were synced: what they have tells enough, and saves
+        # reading the managed fields of a thousand machines whenever one of them reports something.
+        staying = [m for m in staying if not machines.has_all(world.machine_set, m)]
     wanted = [(m, machines.desired(world, m.metadata.name, m)) for m in staying]
     return [raw for m, raw in wanted if serverside.needs_apply(m, raw, machines.FIELD_MANAGER)]
 

@@ -15,10 +15,13 @@ from capipool.api.core import Cluster, Machine, MachineSet
 from capipool.core import ownership
 from capipool.core.machineset.world import Part, Template, World
 from capipool.machinery import objects
-from capipool.machinery.objects import Raw
+from capipool.machinery.objects import Raw, wire_name
 from capipool.machinery.resource import Resource, split_api_version
 
 FIELD_MANAGER = "capipool-machineset"
+
+_IN_PLACE = ("deletion", "min_ready_seconds", "readiness_gates", "taints")
+"""What of a machine's spec is changed without replacing it."""
 
 
 def new(world: World, cluster: Cluster, rng: random.Random) -> Raw:
@@ -40,7 +43,7 @@ def desired(world: World, name: str, existing: Machine | None = None) -> Raw:
     meta = template.metadata
     wanted = objects.part_to_raw(template.spec if existing is None else existing.spec)
     in_place = objects.part_to_raw(template.spec)
-    for key in ("deletion", "minReadySeconds", "readinessGates", "taints"):
+    for key in map(wire_name, _IN_PLACE):
         wanted.pop(key, None)
         if key in in_place:
             wanted[key] = in_place[key]
@@ -72,6 +75,16 @@ def machine_labels(machine_set: MachineSet) -> dict[str, str]:
     if (deployment := machine_set.metadata.labels.get(Label.MACHINE_DEPLOYMENT_NAME)) is not None:
         own[Label.MACHINE_DEPLOYMENT_NAME] = deployment
     return {**machine_set.spec.template.metadata.labels, **own}
+
+
+def has_all(machine_set: MachineSet, machine: Machine) -> bool:
+    """Whether a machine has everything that is synced in place. What it may have beyond that is not looked for."""
+    template, meta, spec = machine_set.spec.template, machine.metadata, machine.spec
+    return (
+        machine_labels(machine_set).items() <= meta.labels.items()
+        and template.metadata.annotations.items() <= meta.annotations.items()
+        and all(getattr(spec, field) == getattr(template.spec, field) for field in _IN_PLACE)
+    )
 
 
 def missing_parts(world: World) -> Iterator[Part]:
