@@ -87,19 +87,33 @@ async def apply(run: Run) -> Plan:
         if not plan.moves and entry is None:
             return plan
         work = Work(run, scene, plan)
-        if entry is None or entry.phase is not Phase.APPLIED:
-            if not plan.moves:
-                return plan
-            await journal.write(run, Phase.APPLYING)
-            await pausing.pause(run, scene, plan)
-        await _copy(work)
-        if entry is None or entry.phase is not Phase.APPLIED:
-            await journal.write_uids(run, work.uids)
-            await point(work)
-        await check(work)
-        if entry is None or entry.phase is not Phase.APPLIED:
-            await journal.write(run, Phase.APPLIED)
+        if entry is not None and entry.phase is Phase.APPLIED:
+            await remember(work)
+            await check(work)
+        elif plan.moves:
+            await _carry_out(work)
         return plan
+
+
+async def _carry_out(work: Work) -> None:
+    run, scene, plan = work.run, work.scene, work.plan
+    await journal.write(run, Phase.APPLYING)
+    await pausing.pause(run, scene, plan)
+    await _copy(work)
+    await journal.write_uids(run, work.uids)
+    await point(work)
+    await check(work)
+    await journal.write(run, Phase.APPLIED)
+
+
+async def remember(work: Work) -> None:
+    """Read from the new objects what they were made of."""
+    for definition in work.scene.moving:
+        into = work.scene.target(definition)
+        if into is not None:
+            async for raw in work.scene.source.objects(into.resource):
+                if (origin := marks.origin(raw)) is not None:
+                    work.uids[origin.uid] = raw["metadata"]["uid"]
 
 
 def renamed_as(run: Run, entry: journal.Entry) -> Run:

@@ -47,11 +47,7 @@ async def commit(run: Run) -> bool:
 
 async def _verified(run: Run, scene: Scene) -> None:
     work = Work(run, scene, await planning.plan(scene, run.tell))
-    for resource in undo.made_resources(scene):
-        async for raw in undo.made(scene, resource):
-            origin = marks.origin(raw)
-            if origin is not None and resource.kind != "Secret":
-                work.uids[origin.uid] = raw["metadata"]["uid"]
+    await apply.remember(work)
     await apply.check(work)
 
 

@@ -224,7 +224,7 @@ async def _problems(
     if not found:
         refused = await scene.source.refusal(into.resource.at(version), admissible(converted.object))
         if refused is not None:
-            found.append(f"the server would refuse it: {refused}")
+            found.append(refused)
     return found
 
 

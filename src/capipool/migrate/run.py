@@ -19,7 +19,8 @@ from capipool.machinery.clock import Clock
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import Resource
 from capipool.migrate import marks
-from capipool.migrate.naming import Renaming
+from capipool.migrate.conversion.chain import CannotConvert
+from capipool.migrate.naming import NameTaken, Renaming
 from capipool.migrate.observe import Converters, Scene, Tell, scene
 from capipool.migrate.source import PAGE, ClusterSource
 from capipool.runtime.election import Election, Timing
@@ -120,7 +121,11 @@ class Run:
             async with asyncio.timeout(patience):
                 await election.leading.wait()
         except TimeoutError:
-            raise Failed("another run is under way", [f"{election.leader} holds the lease {LEASE}"]) from None
+            where = f"{self.settings.namespace}/{LEASE}"
+            if not election.leader:
+                why = f"{where}: is there such a namespace, and may you write there?"
+                raise Failed("the lease could not be taken", [why]) from None
+            raise Failed("another run is under way", [f"{election.leader} holds the lease {where}"]) from None
 
     async def each(
         self, source: AsyncIterator[T], work: Callable[[T], Awaitable[None]], *, doing: str, count: int = 0
@@ -131,21 +136,13 @@ class Run:
         """
         failures: list[str] = []
         room = asyncio.Semaphore(self.settings.concurrency)
-        running: set[asyncio.Task[None]] = set()
         done = 0
-        try:
+        async with asyncio.TaskGroup() as tasks:
             async for item in source:
                 await room.acquire()
-                task = asyncio.create_task(self._one(work, item, failures, room))
-                running.add(task)
-                task.add_done_callback(running.discard)
+                tasks.create_task(self._one(work, item, failures, room))
                 done += 1
                 self.tell(f"{doing} {done}/{count}" if count else f"{doing} {done}")
-            await asyncio.gather(*running)
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
         if failures:
             raise Failed(doing, sorted(failures))
 
@@ -158,6 +155,8 @@ class Run:
             failures.append(error.message)
         except Failed as error:
             failures.extend(error.failures)
+        except (CannotConvert, NameTaken) as error:
+            failures.append(str(error))
         finally:
             room.release()
 

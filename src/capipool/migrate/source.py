@@ -13,6 +13,7 @@ from capipool.machinery import codec, errors
 from capipool.machinery.calls import Call
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import GroupKind, Resource, split_api_version
+from capipool.migrate import verify
 from capipool.migrate.definitions import BUILT_IN, DEFINITION, LAST, stand_in
 from capipool.migrate.naming import Renaming
 
@@ -33,7 +34,10 @@ class Source(Protocol):
         ...
 
     async def refusal(self, resource: Resource, raw: Raw) -> str | None:
-        """Why the server would not take a new object as it is; None where it would, or nobody can be asked."""
+        """Why the server would not take a new object as it is; None where it would, or nobody can be asked.
+
+        More than was given is as it was given: those are defaults.
+        """
         ...
 
 
@@ -67,7 +71,7 @@ class ClusterSource:
                     raise
 
     async def refusal(self, resource: Resource, raw: Raw) -> str | None:
-        """What the server says to a dry run: schema, admission and webhooks judge as they will."""
+        """What the server makes of a dry run: schema, admission and webhooks refuse or change as they will."""
         call = Call(
             verb="create",
             resource=resource,
@@ -76,12 +80,13 @@ class ClusterSource:
             body=codec.encode_json(raw),
         )
         try:
-            await self.client.transport.call(call)
+            reply = await self.client.transport.call(call)
         except errors.AlreadyExists:
             return None
         except (errors.Invalid, errors.Forbidden, errors.BadRequest) as error:
-            return error.message
-        return None
+            return f"the server would refuse it: {error.message}"
+        changed = verify.differences(raw, codec.decode_json_object(reply.body))
+        return f"the server would change {', '.join(changed)}" if changed else None
 
 
 class FileSource:

@@ -201,6 +201,24 @@ async def test_a_cluster_whose_controller_does_not_pause_stops_the_migration(wor
     with pytest.raises(Failed, match="proving that everything is paused"):
         await applying.apply(world.run())
     assert await world.list(worlds.NEW_POOLS) == []
+    await applying.apply(world.run(controllers_stopped=True))
+    assert len(await world.list(worlds.NEW_POOLS)) == 2
+
+
+@in_small_world
+async def test_what_admission_would_change_stands_in_the_way(world: World) -> None:
+    cluster = await _get(world, worlds.CLUSTERS, "c")
+    await world.pool("short", cluster, spec={"template": {"spec": {"version": "1.18.2"}}})
+    with pytest.raises(Refused) as refused:
+        await applying.apply(world.run())
+    why = [obstacle.why for obstacle in refused.value.plan.obstacles]
+    assert why == ["the server would change spec.template.spec.version"]
+
+
+@in_small_world
+async def test_a_namespace_for_the_journal_that_is_not_there_is_told(world: World) -> None:
+    with pytest.raises(Failed, match="is there such a namespace"):
+        await applying.apply(world.run(namespace="nowhere"))
 
 
 @in_small_world
