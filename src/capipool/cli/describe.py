@@ -6,7 +6,7 @@ Works on objects as JSON has them, of any provider, so that it describes what so
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from capipool.cli.tree import Branch, Tone
@@ -39,6 +39,14 @@ class PoolFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DeploymentFacts:
+    """A MachineDeployment and its Machines."""
+
+    deployment: Raw
+    machines: Sequence[Raw] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterFacts:
     """A Cluster and everything below it."""
 
@@ -46,10 +54,9 @@ class ClusterFacts:
     infrastructure: Raw | None = None
     control_plane: Raw | None = None
     pools: Sequence[PoolFacts] = ()
+    deployments: Sequence[DeploymentFacts] = ()
     unreachable: str = ""
     """Why the workload cluster could not be asked for its nodes."""
-    others: Mapping[str, int] = field(default_factory=dict)
-    """How many objects of other worker kinds (MachineDeployments, ...) there are."""
 
 
 def cluster(facts: ClusterFacts) -> Branch:
@@ -59,7 +66,7 @@ def cluster(facts: ClusterFacts) -> Branch:
     children = [_provider("infrastructure", spec.get("infrastructureRef"), facts.infrastructure)]
     children.append(_control_plane(obj, facts))
     children += [pool(p) for p in facts.pools]
-    children += [Branch(f"{count} × {kind}") for kind, count in facts.others.items() if count]
+    children += [deployment(d) for d in facts.deployments]
     phase = status.get("phase", "Pending")
     why = _cluster_why(obj)
     return Branch(
@@ -89,6 +96,30 @@ def pool(facts: PoolFacts) -> Branch:
     )
 
 
+def deployment(facts: DeploymentFacts) -> Branch:
+    """The tree of one deployment: its machines, each with what it waits for."""
+    obj = facts.deployment
+    spec, status = obj.get("spec", {}), obj.get("status", {})
+    ready = f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)} ready"
+    version = spec.get("template", {}).get("spec", {}).get("version", "")
+    phase = status.get("phase", "Pending")
+    why = _first(_conditions(obj), _DEPLOYMENT_ORDER)
+    machines = [_machine(m) for m in facts.machines]
+    cells = (phase, ready, version)
+    return Branch(
+        f"MachineDeployment/{_name(obj)}", cells, why=why, tone=_tone(phase, why), children=_shortened(machines)
+    )
+
+
+def _machine(obj: Raw) -> Branch:
+    status = obj.get("status", {})
+    phase = status.get("phase", "Pending")
+    why = _first(_conditions(obj), _MACHINE_ORDER)
+    node = (status.get("nodeRef") or {}).get("name", "")
+    version = obj.get("spec", {}).get("version", "")
+    return Branch(_name(obj), (phase, f"Node/{node}" if node else "", version), why=why, tone=_tone(phase, why))
+
+
 _POOL_ORDER: tuple[tuple[str, str], ...] = (
     ("Paused", "True"),
     ("Deleting", "True"),
@@ -113,6 +144,29 @@ _CLUSTER_ORDER: tuple[tuple[str, str], ...] = (
     ("ControlPlaneInitialized", "False"),
     ("RemoteConnectionProbe", "False"),
     ("ControlPlaneAvailable", "False"),
+)
+
+
+_DEPLOYMENT_ORDER: tuple[tuple[str, str], ...] = (
+    ("Paused", "True"),
+    ("Deleting", "True"),
+    ("RollingOut", "True"),
+    ("ScalingDown", "True"),
+    ("ScalingUp", "True"),
+    ("Remediating", "True"),
+    ("MachinesReady", "False"),
+    ("Available", "False"),
+)
+
+_MACHINE_ORDER: tuple[tuple[str, str], ...] = (
+    ("Paused", "True"),
+    ("Deleting", "True"),
+    ("BootstrapConfigReady", "False"),
+    ("InfrastructureReady", "False"),
+    ("HealthCheckSucceeded", "False"),
+    ("NodeHealthy", "False"),
+    ("NodeHealthy", "Unknown"),
+    ("Ready", "False"),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from capipool.cli import describe, tree
-from capipool.cli.describe import ClusterFacts, Node, PoolFacts
+from capipool.cli.describe import ClusterFacts, DeploymentFacts, Node, PoolFacts
 
 
 def condition(kind: str, status: str, message: str = "") -> dict[str, Any]:
@@ -86,4 +86,26 @@ def test_a_cluster_whose_api_is_away_says_so() -> None:
     assert [line.text for line in tree.lay_out(branch)] == [
         "Cluster/c         Provisioned",
         "└─ Control plane  unreachable    (connection refused)",
+    ]
+
+
+def test_a_deployment_lists_its_machines_and_what_holds_them_up() -> None:
+    broken = condition("BootstrapConfigReady", "False", "the user data is broken")
+    well = {"phase": "Running", "nodeRef": {"name": "n"}}
+    unwell = {"phase": "Pending", "conditions": [broken]}
+    machines = [
+        {"metadata": {"name": "w-1"}, "spec": {"version": "v1.34.0"}, "status": well},
+        {"metadata": {"name": "w-2"}, "spec": {"version": "v1.35.0"}, "status": unwell},
+    ]
+    rolling = condition("RollingOut", "True", "1 machine is not up to date")
+    deployment = {
+        "metadata": {"name": "w"},
+        "spec": {"replicas": 1, "template": {"spec": {"version": "v1.35.0"}}},
+        "status": {"phase": "ScalingUp", "readyReplicas": 1, "conditions": [rolling]},
+    }
+    branch = describe.deployment(DeploymentFacts(deployment, machines))
+    assert [line.text for line in tree.lay_out(branch)] == [
+        "MachineDeployment/w  ScalingUp  1/1 ready  v1.35.0  (RollingOut: 1 machine is not up to date)",
+        "├─ w-1               Running    Node/n     v1.34.0",
+        "└─ w-2               Pending               v1.35.0  (BootstrapConfigReady: the user data is broken)",
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from capipool.cli import console, kinds, tree
 from capipool.cli import describe as words_for
-from capipool.cli.describe import ClusterFacts, Node, PoolFacts
+from capipool.cli.describe import ClusterFacts, DeploymentFacts, Node, PoolFacts
 from capipool.cli.options import Output
 from capipool.cli.session import Session, connect
 from capipool.machinery import codec, objects
@@ -21,7 +21,9 @@ from capipool.machinery.resource import ObjectKey, Resource
 CLUSTERS = Resource("cluster.x-k8s.io", "v1beta2", "Cluster", "clusters")
 POOLS = Resource("cluster.x-k8s.io", "v1beta2", "MachinePool", "machinepools")
 DEPLOYMENTS = Resource("cluster.x-k8s.io", "v1beta2", "MachineDeployment", "machinedeployments")
+MACHINES = Resource("cluster.x-k8s.io", "v1beta2", "Machine", "machines")
 NODES = Resource("", "v1", "Node", "nodes", namespaced=False)
+DEPLOYMENT_NAME = "cluster.x-k8s.io/deployment-name"
 _CLUSTER_WORDS = {"cluster", "clusters", "cl"}
 _POOL_WORDS = {"machinepool", "machinepools", "mp"}
 
@@ -75,9 +77,20 @@ async def _cluster(session: Session, cluster: Raw) -> ClusterFacts:
     infrastructure = await _referenced(session, key.namespace, spec.get("infrastructureRef"))
     control_plane = await _referenced(session, key.namespace, spec.get("controlPlaneRef"))
     pools = await asyncio.gather(*(_pool(session, pool, nodes) for pool in mine))
-    deployments = await _find(session, DEPLOYMENTS, key.namespace, None)
-    others = {"MachineDeployment": sum(d["spec"].get("clusterName") == key.name for d in deployments)}
-    return ClusterFacts(cluster, infrastructure, control_plane, tuple(pools), unreachable, others)
+    deployments = await _deployments(session, key)
+    return ClusterFacts(cluster, infrastructure, control_plane, tuple(pools), tuple(deployments), unreachable)
+
+
+async def _deployments(session: Session, cluster: ObjectKey) -> list[DeploymentFacts]:
+    deployments = await _find(session, DEPLOYMENTS, cluster.namespace, None)
+    mine = [d for d in deployments if d["spec"].get("clusterName") == cluster.name]
+    machines = await _find(session, MACHINES, cluster.namespace, None) if mine else []
+    return [DeploymentFacts(d, tuple(m for m in machines if _made_by(m, d))) for d in mine]
+
+
+def _made_by(machine: Raw, deployment: Raw) -> bool:
+    label = (machine["metadata"].get("labels") or {}).get(DEPLOYMENT_NAME)
+    return bool(label == deployment["metadata"]["name"])
 
 
 async def _pools(session: Session, pools: Iterable[Raw]) -> list[PoolFacts]:
