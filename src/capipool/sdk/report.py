@@ -55,6 +55,14 @@ class Report:
         """Whether the group exists, or has existed: provisioning happens once."""
         return self.was_provisioned or self.group is not None
 
+    @property
+    def up_to_date_replicas(self) -> int | None:
+        """How many instances were launched from the wanted specification; None while the group was not seen."""
+        if self.group is None:
+            return None
+        there = sum(i.state is not InstanceState.TERMINATING for i in self.group.instances)
+        return max(0, there - self.outdated)
+
     def conditions(self) -> tuple[Condition, ...]:
         """`Ready` first, the one that people look at; it carries the reason of what holds the pool up."""
         made = [self._ready(), self._provisioned(), self._up_to_date()]

@@ -50,7 +50,7 @@ def compute(facts: Facts) -> tuple[Condition, ...]:
         ready,
         machines_up_to_date(facts),
         scaling_up(facts, bootstrap, infrastructure),
-        scaling_down(facts),
+        scaling_down(facts, infrastructure),
         remediating(facts.world.machines),
         deleting(facts.deletion),
         paused(facts.world.cluster, facts.pool),
@@ -157,7 +157,7 @@ def scaling_up(facts: Facts, bootstrap: Condition, infrastructure: Condition) ->
         return _waiting_for_replicas(ConditionType.SCALING_UP)
     if facts.deletion is not None or wanted <= there:
         return _false(ConditionType.SCALING_UP, Reason.NOT_SCALING_UP)
-    blockers = [f"* {c.type}: {c.message or c.reason}" for c in (bootstrap, infrastructure) if c.status != "True"]
+    blockers = _unready(bootstrap, infrastructure)
     blockers += _explained(facts.world, ConditionType.SCALING_UP)
     message = f"Scaling up from {there} to {wanted} replicas"
     if blockers:
@@ -165,7 +165,7 @@ def scaling_up(facts: Facts, bootstrap: Condition, infrastructure: Condition) ->
     return Condition(type=ConditionType.SCALING_UP, status="True", reason=Reason.SCALING_UP, message=message)
 
 
-def scaling_down(facts: Facts) -> Condition:
+def scaling_down(facts: Facts, infrastructure: Condition) -> Condition:
     """Whether instances are still to go, and what they wait for: a drain that a disruption budget holds, say."""
     there = facts.pool.status.replicas or 0
     wanted = 0 if facts.deletion is not None else facts.pool.spec.replicas
@@ -173,7 +173,8 @@ def scaling_down(facts: Facts) -> Condition:
         return _waiting_for_replicas(ConditionType.SCALING_DOWN)
     if wanted >= there:
         return _false(ConditionType.SCALING_DOWN, Reason.NOT_SCALING_DOWN)
-    blockers = _explained(facts.world, ConditionType.SCALING_DOWN) + _draining(facts.world.machines)
+    blockers = _explained(facts.world, ConditionType.SCALING_DOWN) or _unready(infrastructure)
+    blockers += _draining(facts.world.machines)
     message = f"Scaling down from {there} to {wanted} replicas"
     if blockers:
         message += " waits for:\n" + "\n".join(blockers)
@@ -300,6 +301,11 @@ def _draining(machines: Iterable[Machine]) -> list[str]:
     """What Machines on their way out say they wait for."""
     found = ((m, conditions.find(m.status.conditions, ConditionType.DELETING)) for m in machines if m.deleting)
     return [f"* Machine {m.metadata.name}: {c.message}" for m, c in found if c is not None and c.message][:3]
+
+
+def _unready(*found: Condition) -> list[str]:
+    """What bootstrap data and infrastructure say they wait for."""
+    return [f"* {c.type}: {c.message or c.reason}" for c in found if c.status != "True"]
 
 
 def _first_reason(*found: Condition) -> str:

@@ -28,6 +28,7 @@ from capipool.sdk.engine.picture import InstanceState
 from capipool.sdk.engine.strategy import DeletePolicy, RolloutMode, Strategy
 from capipool.sdk.errors import GroupChanged, InstanceGroupNotFound, InsufficientCapacity, NotOwned
 from capipool.sdk.provider import Group, Instance, Intervals, Launch, Pool, PoolProvider
+from capipool.sdk.report import Report
 
 _NOTICE = dt.timedelta(milliseconds=1)
 """An instance is looked at just after the moment at which it changes."""
@@ -70,6 +71,11 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
             canary=rollout.canary is not False,
             drain_on_delete=bool(spec.drain_on_delete),
         )
+
+    def status(self, pool: Pool[DevMachinePool], report: Report) -> Raw:
+        """The status by contract, and how many instances are of the wanted revision."""
+        count = report.up_to_date_replicas
+        return report.v1beta2() | ({} if count is None else {"upToDateReplicas": count})
 
     async def observe(self, pool: Pool[DevMachinePool]) -> Group:
         """The scaling group and its instances, out of the caches."""

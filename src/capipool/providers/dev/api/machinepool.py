@@ -98,6 +98,8 @@ class DevMachinePoolStatus(Model):
     observed_generation: Int64 | None = None
     ready: bool | None = None
     replicas: Int32 | None = None
+    up_to_date_replicas: Int32 | None = None
+    """How many instances were launched from the wanted specification."""
 
 
 class DevMachinePool(Object, kw_only=True):
