@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from capipool.api.constants import GROUP, Annotation, Label
 from capipool.machinery.names import is_label_value
-from capipool.machinery.objects import ObjectMeta
+from capipool.machinery.objects import Object, ObjectMeta
 
 _FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
 
@@ -39,6 +39,11 @@ def has_watch_label(labels: Mapping[str, str], value: str) -> bool:
 def is_watched(labels: Mapping[str, str], watch_filter: str) -> bool:
     """Whether a manager with this watch filter looks after an object; one without a filter looks after all."""
     return not watch_filter or has_watch_label(labels, watch_filter)
+
+
+def selects(watch_filter: str, obj: Object) -> bool:
+    """Whether a manager with this watch filter looks after an object."""
+    return is_watched(obj.metadata.labels, watch_filter)
 
 
 def is_truthy(annotations: Mapping[str, str], key: str) -> bool:

@@ -14,10 +14,21 @@ from capipool.workload.connections import Connections
 
 
 def add_all(
-    manager: Manager, connections: Connections, *, gates: Mapping[str, bool], spaces: WorkloadSpaces | None
+    manager: Manager,
+    connections: Connections,
+    *,
+    gates: Mapping[str, bool],
+    spaces: WorkloadSpaces | None,
+    watch_filter: str = "",
 ) -> None:
-    """Add them to a manager. Without `spaces` there is no development cloud: it needs the embedded server."""
-    core.setup(manager, connections, Options(machine_pool=gates["MachinePool"]))
-    kubeadm.setup(manager, connections)
+    """Add them to a manager, whose caches say which namespace they see.
+
+    Without `spaces` there is no development cloud: it needs the embedded server. With `watch_filter` they see to
+    objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`.
+    """
+    pools = gates["MachinePool"]
+    options = Options(namespace=manager.caches.namespace, watch_filter=watch_filter, machine_pool=pools)
+    core.setup(manager, connections, options)
+    kubeadm.setup(manager, connections, watch_filter=watch_filter)
     if spaces is not None:
-        dev.setup(manager, connections, spaces, machine_pools=gates["MachinePool"])
+        dev.setup(manager, connections, spaces, machine_pools=pools, watch_filter=watch_filter)

@@ -51,7 +51,7 @@ class Embedded:
         self.authenticator = Authenticator()
         self.server = Server(journal=self._journal(), clock=self.clock, rng=self.rng)
         self.client = Client(self.transport())
-        self.caches = Caches(self.client, rng=self.rng)
+        self.caches = Caches(self.client, rng=self.rng, namespace=settings.namespace)
         self.url = "https://capipool.invalid"
         """Where the API is served; in memory, a name under which nothing ever answers."""
         self.home: Home | None = None
@@ -167,7 +167,13 @@ class Embedded:
 
         manager = Manager(self.client, clock=self.clock, rng=self.rng, caches=self.caches)
         connections = Connections(Dialer(self.home, self.clock), self.caches, rng=self.rng)
-        controllers.add_all(manager, connections, gates=self.settings.gates, spaces=spaces)
+        controllers.add_all(
+            manager,
+            connections,
+            gates=self.settings.gates,
+            watch_filter=self.settings.watch_filter,
+            spaces=spaces,
+        )
         self.manager = manager
         await manager.run()
 

@@ -21,5 +21,9 @@ class Settings:
     """Port to serve on; 0 takes a free one."""
     controllers: bool = True
     """Whether the controllers and the development cloud run too, or the API server alone."""
+    namespace: str = ""
+    """The controllers see this namespace alone; empty means all."""
+    watch_filter: str = ""
+    """The controllers see to objects whose label `cluster.x-k8s.io/watch-filter` has this value alone."""
     gates: Mapping[str, bool] = field(default_factory=lambda: dict(gates.DEFAULTS))
     """Feature gates by name, all of them."""

@@ -18,6 +18,7 @@ from capipool.client.client import Client
 from capipool.client.kubeconfig import Endpoint
 from capipool.machinery.clock import Clock, SystemClock
 from capipool.runtime import metrics
+from capipool.runtime.cache import Caches
 from capipool.runtime.election import Election
 from capipool.runtime.manager import Manager
 from capipool.workload.connections import Connections
@@ -30,6 +31,10 @@ class StandaloneSettings:
     gates: Mapping[str, bool]
     leader_elect: bool = True
     """Whether to wait for, and keep, a lease: of several managers one works at a time."""
+    namespace: str = ""
+    """See this namespace alone; empty means all."""
+    watch_filter: str = ""
+    """See to objects whose label `cluster.x-k8s.io/watch-filter` has this value alone; empty means all."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     """Port to serve Prometheus metrics on; 0 serves none."""
@@ -45,9 +50,11 @@ async def run(
     try:
         # Asked first, because a manager that waits for kinds in silence looks like one that works.
         await client.resources.find(GROUP, "Cluster")
-        manager = Manager(client, clock=clock, rng=rng, election=_election(client, settings, clock, rng, endpoint))
+        caches = Caches(client, rng=rng, namespace=settings.namespace)
+        election = _election(client, settings, clock, rng, endpoint)
+        manager = Manager(client, clock=clock, rng=rng, caches=caches, election=election)
         connections = Connections(Dialer(None, clock), manager.caches, rng=rng)
-        controllers.add_all(manager, connections, gates=settings.gates, spaces=None)
+        controllers.add_all(manager, connections, gates=settings.gates, watch_filter=settings.watch_filter, spaces=None)
         if settings.metrics_port:
             manager.add_task("metrics", lambda: _serve_metrics(settings.metrics_host, settings.metrics_port))
         await _run(manager, started)

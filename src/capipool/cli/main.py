@@ -29,6 +29,8 @@ def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option("--controllers/--no-controllers", default=True, help="Run the controllers too, or the API server alone.")
+@options.only_namespace
+@options.watch_filter
 @options.feature_gates
 @options.log_level
 @options.log_format
@@ -117,6 +119,8 @@ def manifests(output: Output) -> None:
 @options.kubeconfig
 @click.option("--leader-elect/--no-leader-elect", default=True, help="Run one of several managers at a time.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: no metrics.")
+@options.only_namespace
+@options.watch_filter
 @options.feature_gates
 @options.log_level
 @options.log_format

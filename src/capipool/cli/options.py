@@ -60,6 +60,15 @@ kubeconfig = click.option(
     help="Which API server to talk to.  [default: KUBECONFIG, or the one in the data directory]",
 )
 namespace = click.option("--namespace", "-n", metavar="NS", help="Namespace.  [default: the kubeconfig's]")
+only_namespace = click.option(
+    "--namespace", "-n", default="", metavar="NS", help="Namespace the controllers see.  [default: all]"
+)
+watch_filter = click.option(
+    "--watch-filter",
+    default="",
+    metavar="VALUE",
+    help="See only to objects with this value of the label cluster.x-k8s.io/watch-filter.  [default: to all]",
+)
 log_level = click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),

@@ -5,7 +5,7 @@ from capipool.runtime.controller import Controller
 from capipool.runtime.election import Election
 from capipool.runtime.events import EventRecorder
 from capipool.runtime.manager import LostLeadership, Manager
-from capipool.runtime.reconcile import DONE, Done, Reconciler, RequeueAfter, Result, TerminalError
+from capipool.runtime.reconcile import DONE, Done, Reconciler, RequeueAfter, Result, Selecting, TerminalError
 
 __all__ = [
     "DONE",
@@ -20,5 +20,6 @@ __all__ = [
     "Reconciler",
     "RequeueAfter",
     "Result",
+    "Selecting",
     "TerminalError",
 ]

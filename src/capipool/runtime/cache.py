@@ -109,7 +109,8 @@ class Caches:
     """The caches of one cluster.
 
     `lean` kinds do not keep the fields that their type does not know: for Nodes and Pods of large clusters, which are
-    patched but never written back whole. `settings` are the reflectors' delays and limits.
+    patched but never written back whole. `settings` are the reflectors' delays and limits. With `namespace`, everything
+    that lives in a namespace is read from this one alone.
     """
 
     def __init__(
@@ -120,9 +121,11 @@ class Caches:
         lean: Collection[type[Object]] = (),
         settings: Settings | None = None,
         name: str = "",
+        namespace: str = "",
     ) -> None:
         self.client = client
         self.name = name
+        self.namespace = namespace
         self._rng = rng or random.Random()
         self._lean = frozenset({*lean, _Definition})  # definitions hold schemas, which are large
         self._settings = settings or Settings()
@@ -143,6 +146,8 @@ class Caches:
         do not wait for such a cache to show their own writes, since what they wrote may not match.
         """
         resource, cls = clients.kind_of(kind)
+        if resource.namespaced:
+            namespace = namespace or self.namespace
         scope = _Scope(resource, cls, namespace, labels)
         cache = self._caches.get(scope)
         if cache is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from capipool.machinery.objects import Object
 from capipool.machinery.resource import ObjectKey
 
 
@@ -43,3 +45,21 @@ class Reconciler(Protocol):
         retried quietly, `TerminalError` not at all. May be cancelled at any await when the process stops.
         """
         ...
+
+
+class Selecting:
+    """Reconciles some objects, and leaves the others to other managers. What is gone is told of in any case."""
+
+    def __init__(
+        self, inner: Reconciler, get: Callable[[ObjectKey], Object | None], selects: Callable[[Object], bool]
+    ) -> None:
+        self._inner = inner
+        self._get = get
+        self._selects = selects
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step for one object, if it is selected."""
+        obj = self._get(key)
+        if obj is not None and not self._selects(obj):
+            return DONE
+        return await self._inner.reconcile(key)

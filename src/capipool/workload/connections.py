@@ -86,7 +86,7 @@ class Connections:
         self._management = management
         self._rng = rng
         self._settings = settings or Settings()
-        self._namespace = namespace
+        self._namespace = namespace or management.namespace
         self._links: dict[ObjectKey, _Link] = {}
         self._subscribers: tuple[Subscriber, ...] = ()
         self._closing: set[asyncio.Task[None]] = set()

@@ -24,6 +24,8 @@ def manager(
     kubeconfig: Path | None,
     leader_elect: bool,
     metrics_port: int,
+    namespace: str,
+    watch_filter: str,
     feature_gates: str,
     log_level: Level,
     log_format: str,
@@ -34,7 +36,13 @@ def manager(
     except gates.UnknownGate as error:
         console.usage(str(error))
     logging.configure(log_level, log_format)
-    settings = StandaloneSettings(gates=enabled, leader_elect=leader_elect, metrics_port=metrics_port)
+    settings = StandaloneSettings(
+        gates=enabled,
+        leader_elect=leader_elect,
+        namespace=namespace,
+        watch_filter=watch_filter,
+        metrics_port=metrics_port,
+    )
     console.run(_run(kubeconfig, settings), loop_factory=console.fast_loop)
 
 

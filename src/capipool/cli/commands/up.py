@@ -21,7 +21,16 @@ from capipool.runtime.logs import Level
 
 
 def up(
-    *, data_dir: Path, host: str, port: int, controllers: bool, feature_gates: str, log_level: Level, log_format: str
+    *,
+    data_dir: Path,
+    host: str,
+    port: int,
+    controllers: bool,
+    namespace: str,
+    watch_filter: str,
+    feature_gates: str,
+    log_level: Level,
+    log_format: str,
 ) -> NoReturn:
     """Serve until SIGTERM or Ctrl-C, then end with exit code 0. Usage errors end with 2, failures with 1."""
     try:
@@ -29,7 +38,15 @@ def up(
     except gates.UnknownGate as error:
         console.usage(str(error))
     logging.configure(log_level, log_format)
-    settings = Settings(data_dir=data_dir, host=host, port=port, controllers=controllers, gates=enabled)
+    settings = Settings(
+        data_dir=data_dir,
+        host=host,
+        port=port,
+        controllers=controllers,
+        namespace=namespace,
+        watch_filter=watch_filter,
+        gates=enabled,
+    )
     console.run(_serve(settings), loop_factory=console.fast_loop)
 
 

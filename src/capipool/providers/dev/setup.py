@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from capipool import sdk
+from capipool.api import labels
 from capipool.api.core import Cluster
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.dev.api.cluster import DevCluster
@@ -15,6 +17,7 @@ from capipool.providers.dev.machine import DevMachineReconciler
 from capipool.providers.dev.provider import DevPoolProvider
 from capipool.providers.dev.spaces import WorkloadSpaces
 from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import Selecting
 from capipool.sdk.inputs import SecretMeta
 from capipool.workload.connections import Connections
 
@@ -25,21 +28,26 @@ def setup(
     spaces: WorkloadSpaces,
     *,
     machine_pools: bool = True,
+    watch_filter: str = "",
     concurrency: int = 20,
 ) -> None:
     """Add the development cloud to a manager: its own machinery, and the controllers of its provider.
 
     Without `machine_pools` (the feature gate) the cloud goes on with the instances it has, and nobody changes a pool.
+    With `watch_filter` the controllers see to objects alone that carry it as a label; the cloud itself knows no filter.
     """
+    selects = partial(labels.selects, watch_filter)
     cloud = Cloud(manager)
     cloud.add_to(manager.controller("devscalinggroup", cloud, concurrency=concurrency))
     if machine_pools:
-        sdk.setup(manager, connections, DevPoolProvider(manager), concurrency=concurrency)
+        sdk.setup(manager, connections, DevPoolProvider(manager), concurrency=concurrency, watch_filter=watch_filter)
     manager.add_task("simulated kubelets", Kubelets(manager, connections).run)
     machines = DevMachineReconciler(manager)
-    machines.add_to(manager.controller("devmachine", machines, concurrency=concurrency))
+    selecting = Selecting(machines, machines.objects.get, selects)
+    machines.add_to(manager.controller("devmachine", selecting, concurrency=concurrency))
     clusters = DevClusterReconciler(manager, connections, spaces)
-    controller = manager.controller("devcluster", clusters, concurrency=4)
+    selecting = Selecting(clusters, clusters.objects.get, selects)
+    controller = manager.controller("devcluster", selecting, concurrency=4)
     controller.watch(clusters.objects, _cluster_changed)
     controller.watch(clusters.clusters, _owner_changed)
     controller.watch(manager.caches.of(SecretMeta), _secret_changed)

@@ -95,7 +95,7 @@ class Watches:
         """
         while True:
             try:
-                async for change in self._client.watch(Secret, labels=Label.CLUSTER_NAME):
+                async for change in self._client.watch(Secret, self._caches.namespace, labels=Label.CLUSTER_NAME):
                     for key in self._secret_changed(change.type, change.object):
                         controller.enqueue(key)
             except errors.ApiError as error:
