@@ -73,6 +73,7 @@ def _reconcile(world: World, cluster: Cluster, paused: Condition, now: dt.dateti
         marks=(*healing.marks, *_up_to_date_marks(world, now)),
         events=_events(scaling),
         problems=tuple(Problem(Reason.PREFLIGHT_CHECK_FAILED, b) for b in scaling.blocked),
+        synced=True,
         result=_when_again(scaling),
     )
 
@@ -129,7 +130,7 @@ def _may_not_create(machine_set: MachineSet) -> bool:
 def in_place(world: World, gone: set[str]) -> list[Raw]:
     """Machines whose labels, annotations, timeouts, taints or gates differ from the template's."""
     staying = [m for m in world.machines if not m.deleting and m.metadata.uid not in gone]
-    if world.machine_set.status.observed_generation == world.machine_set.metadata.generation:
+    if world.synced:
         # Nothing was taken out of the template since all machines were synced: what they have tells enough, and saves
         # reading the managed fields of a thousand machines whenever one of them reports something.
         staying = [m for m in staying if not machines.has_all(world.machine_set, m)]

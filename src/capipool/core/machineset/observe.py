@@ -37,7 +37,7 @@ class Observer:
         self.machines.add_index(ORPHANS, orphan_of)
         self._references = references
 
-    async def observe(self, machine_set: MachineSet) -> World:
+    async def observe(self, machine_set: MachineSet, *, synced: bool = False) -> World:
         """The world of a set now. Raises ApiError or TimeoutError where a provider's kind cannot be read."""
         meta, spec = machine_set.metadata, machine_set.spec.template.spec
         cluster = self._clusters.get(ObjectKey(meta.namespace, machine_set.spec.cluster_name))
@@ -58,6 +58,7 @@ class Observer:
             orphans=() if going else self._orphans(machine_set),
             control_plane=await self._control_plane(cluster),
             topology=_topology(cluster),
+            synced=synced,
         )
 
     def _deployment(self, machine_set: MachineSet) -> MachineDeployment | None:

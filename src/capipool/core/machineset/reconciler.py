@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from capipool.api.builtin import CustomResourceDefinition
 from capipool.api.constants import GROUP, Annotation
-from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
+from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet, MachineTemplateSpec
 from capipool.core.machineset import apply
 from capipool.core.machineset.decide import decide
 from capipool.core.machineset.observe import Observer, orphan_of
@@ -43,18 +43,24 @@ class MachineSetReconciler:
         self._sets.add_index(BY_TEMPLATE, _templates)
         self._sets.add_index(BY_KIND, _kinds)
         self._observer = Observer(manager, self._references, options.namespace)
+        self._synced: dict[ObjectKey, MachineTemplateSpec] = {}
+        """The template that all machines of a set were synced with last, in this process."""
         self._controller: Controller | None = None
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step for one set."""
         machine_set = self._sets.get(key)
         if machine_set is None or not self._options.selects(machine_set):
+            self._synced.pop(key, None)
             return DONE
-        world = await self._observer.observe(machine_set)
+        template = machine_set.spec.template
+        world = await self._observer.observe(machine_set, synced=self._synced.get(key) == template)
         self._follow_kinds(world)
         now = self._manager.clock.now()
         plan = decide(world, now, self._manager.rng)
         written = await apply.apply(self._manager.client, machine_set, plan, now)
+        if plan.synced:
+            self._synced[key] = template
         for said in plan.events:
             self._manager.events.event(written, said.type, said.reason, said.message)
         for problem in plan.problems:

@@ -45,6 +45,8 @@ class World:
     """Machines that its selector finds and that nobody controls."""
     control_plane: ControlPlane | None = None
     topology: Topology | None = None
+    synced: bool = False
+    """Whether all its machines were synced with the template as it is: only what they lack now is to be put right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +87,6 @@ class Plan:
     marks: tuple[MachineMark, ...] = ()
     events: tuple[Said, ...] = ()
     problems: tuple[Problem, ...] = ()
+    synced: bool = False
+    """Whether all machines are as the template has them once this is carried out."""
     result: Result = DONE
