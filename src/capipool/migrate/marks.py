@@ -56,7 +56,12 @@ def undo_of(raw: Mapping[str, Any]) -> Raw | None:
 def unchanged(raw: Raw) -> Raw:
     """The object as it was before the migration first wrote it."""
     inverse = undo_of(raw)
-    return raw if inverse is None else merge.apply(raw, inverse)
+    if inverse is None:
+        return raw
+    before = merge.apply(raw, inverse)
+    # As a server has it: an empty map is no map.
+    empty = [key for key in ("labels", "annotations") if before["metadata"].get(key) == {}]
+    return {**before, "metadata": {key: value for key, value in before["metadata"].items() if key not in empty}}
 
 
 def change(raw: Raw, wanted: Raw) -> Raw | None:
@@ -67,8 +72,14 @@ def change(raw: Raw, wanted: Raw) -> Raw | None:
     if merge.diff(raw, wanted) is None:
         return None
     # Seen from an object that is marked, so that what takes the changes back takes the mark away too.
-    inverse = merge.diff(_marked(wanted, ""), unchanged(raw))
+    inverse = merge.diff(_marked(wanted, ""), _open(unchanged(raw)))
     return merge.diff(raw, _marked(wanted, codec.encode_json(inverse).decode()))
+
+
+def _open(raw: Raw) -> Raw:
+    """With maps for labels and annotations: taking changes back then leaves alone what others put there meanwhile."""
+    metadata = raw.get("metadata") or {}
+    return {**raw, "metadata": {"labels": {}, "annotations": {}, **metadata}}
 
 
 def _marked(raw: Raw, text: str) -> Raw:

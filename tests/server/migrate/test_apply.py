@@ -110,6 +110,19 @@ async def test_undo_brings_back_the_beginning(world: World) -> None:
     assert not await undoing.undo(world.run())
 
 
+@in_small_world
+async def test_undo_leaves_alone_what_others_wrote_meanwhile(world: World) -> None:
+    await applying.apply(world.run())
+    theirs = {"metadata": {"annotations": {"example.org/seen": "yes"}, "labels": {"example.org/seen": "yes"}}}
+    for resource, name in ((worlds.MACHINES, "a-0"), (worlds.OLD_INFRA, "a"), (worlds.CLUSTERS, "c")):
+        await world.client.patch(resource, name, "default", patch=theirs)
+    await undoing.undo(world.run())
+    for resource, name in ((worlds.MACHINES, "a-0"), (worlds.OLD_INFRA, "a"), (worlds.CLUSTERS, "c")):
+        found = (await _get(world, resource, name))["metadata"]
+        assert found["annotations"] == {"example.org/seen": "yes"}
+        assert found["labels"]["example.org/seen"] == "yes"
+
+
 async def _with_uids(world: World) -> dict[str, Raw]:
     found = [(r, raw) for r in worlds.LOOKED_AT for raw in await world.list(r)]
     return {f"{r.kind}.{r.group} {raw['metadata']['name']}": raw for r, raw in found}
