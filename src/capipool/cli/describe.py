@@ -16,6 +16,10 @@ SHOWN_READY = 10
 """How many healthy instances are listed; the rest are counted. Those that are not healthy are all listed."""
 
 
+LONGEST_REASON = 240
+"""Characters of a reason at most; the whole of it stands in the object's conditions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node of the workload cluster, as far as a tree shows it."""
@@ -196,8 +200,11 @@ def _first(conditions: Mapping[str, Raw], order: Iterable[tuple[str, str]]) -> s
 
 
 def _sentence(condition: Raw) -> str:
-    message = " ".join(str(condition.get("message") or "").split()).removeprefix("* ")
-    return f"{condition['type']}: {message or condition.get('reason') or condition.get('status')}"
+    """A condition in one line: a message's list becomes clauses, and what would fill a screen is cut."""
+    lines = [line.strip().removeprefix("* ") for line in str(condition.get("message") or "").splitlines()]
+    message = "; ".join(line.removesuffix(":") for line in lines if line)
+    text = f"{condition['type']}: {message or condition.get('reason') or condition.get('status')}"
+    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
 
 
 def _conditions(obj: Raw) -> dict[str, Raw]:

@@ -52,10 +52,10 @@ def test_a_healthy_pool_shows_instances_and_nodes_and_no_reason() -> None:
 def test_the_cause_is_shown_before_its_effects() -> None:
     obj = pool(
         condition("Available", "False", "1 of 2"),
-        condition("InfrastructureReady", "False", "* zone a\n  is full"),
+        condition("InfrastructureReady", "False", "* zone a:\n  * is full"),
         phase="Provisioning",
     )
-    assert describe.pool_why(obj) == "InfrastructureReady: zone a is full"
+    assert describe.pool_why(obj) == "InfrastructureReady: zone a; is full"
 
 
 def test_a_condition_without_a_message_shows_its_reason() -> None:
@@ -109,3 +109,7 @@ def test_a_deployment_lists_its_machines_and_what_holds_them_up() -> None:
         "├─ w-1               Running    Node/n     v1.34.0",
         "└─ w-2               Pending               v1.35.0  (BootstrapConfigReady: the user data is broken)",
     ]
+
+
+def test_a_long_reason_is_cut() -> None:
+    assert len(describe.pool_why(pool(condition("Paused", "True", "x" * 1000)))) == describe.LONGEST_REASON
