@@ -221,7 +221,7 @@ def _shape(kind: Any) -> Callable[[JSON, JSON], JSON] | None:
     """How values of a type are laid over their origin; None where the new value simply replaces the old."""
     kind = _plain(kind)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        fields = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
+        fields = {f.encode_name: (f.type, _default(f)) for f in msgspec.structs.fields(kind)}
         return lambda before, known: _overlay_struct(fields, before, known)
     origin_type, args = get_origin(kind), get_args(kind)
     if origin_type in (tuple, list) and args and _shape(args[0]) is not None:
@@ -245,11 +245,41 @@ def _plain(kind: Any) -> Any:
             return kind
 
 
-def _overlay_struct(fields: Mapping[str, Any], before: JSON, known: JSON) -> JSON:
+_NO_DEFAULT = object()
+
+
+def _default(field: Any) -> JSON:
+    """What a field that is left out on the wire stands for, as JSON."""
+    if field.default is not msgspec.NODEFAULT:
+        return (
+            msgspec.json.decode(_encoder.encode(field.default)) if field.default is not msgspec.UNSET else _NO_DEFAULT
+        )
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.json.decode(_encoder.encode(field.default_factory()))
+    return _NO_DEFAULT
+
+
+def _overlay_struct(fields: Mapping[str, tuple[Any, JSON]], before: JSON, known: JSON) -> JSON:
     if not isinstance(before, dict) or not isinstance(known, dict):
         return known
-    kept = {k: v for k, v in before.items() if k not in fields}
-    return kept | {k: _overlay(fields[k], before.get(k), v) for k, v in known.items()}
+    result = {}
+    for name, old in before.items():
+        if name not in fields:
+            result[name] = old
+        elif name not in known and (kept := _left_out(*fields[name], old)) is not _NO_DEFAULT:
+            result[name] = kept
+    return result | {k: _overlay(fields[k][0], before.get(k), v) for k, v in known.items()}
+
+
+def _left_out(kind: Any, default: JSON, old: JSON) -> JSON:
+    """What to write for a field that has its default now: what spelled that out before, and what no type knows.
+
+    `_NO_DEFAULT` for a field that had another value, which is to go.
+    """
+    if default is _NO_DEFAULT or default is None or old is None:
+        return old if old == default else _NO_DEFAULT
+    kept = _overlay(kind, old, default)
+    return kept if kept == old else (kept or _NO_DEFAULT)
 
 
 _IDENTITIES = ("uid", "type", "name", "key", "id", "conditionType", "containerPath", "address")

@@ -63,6 +63,24 @@ def test_a_field_that_was_set_back_to_its_default_is_gone_from_the_wire() -> Non
     assert "size" not in objects.to_raw(after)["spec"]
 
 
+def test_a_default_that_was_spelled_out_stays_and_so_does_what_is_unknown_inside_it() -> None:
+    raw = {"apiVersion": "v1", "kind": "W", "metadata": {}, "spec": {"ports": [], "new": {"deep": 1}}, "conditions": []}
+    assert objects.to_raw(objects.from_raw(Widget, raw)) == raw
+    empty = {"apiVersion": "v1", "kind": "W", "metadata": {"name": "w"}, "spec": {}}
+    assert objects.to_raw(objects.from_raw(Unstructured, empty)) == empty
+
+
+def test_emptying_a_list_takes_it_off_the_wire() -> None:
+    before = widget(spec={"ports": [{"name": "a"}], "size": 1})
+    raw = objects.to_raw(objects.replace(before, spec=objects.replace_part(before.spec, ports=())))
+    assert raw["spec"] == {"size": 1}
+
+
+def test_a_part_set_back_to_its_default_keeps_only_what_its_type_does_not_know() -> None:
+    before = widget(spec={"size": 1, "new": 2})
+    assert objects.to_raw(objects.replace(before, spec=WidgetSpec()))["spec"] == {"new": 2}
+
+
 def test_list_items_keep_their_unknown_fields_when_the_order_changes() -> None:
     before = widget(spec={"ports": [{"name": "a", "x": 1}, {"name": "b", "x": 2}]})
     ports = (Port(name="b", number=9), Port(name="c"))
