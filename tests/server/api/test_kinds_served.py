@@ -117,6 +117,34 @@ async def test_every_wrong_field_is_named(client: Client) -> None:
 
 
 @served()
+async def test_a_write_in_the_old_version_is_judged_by_its_own_limits_and_paths(client: Client) -> None:
+    raw = objects.to_raw(pool(OLD, nodeDrainTimeout=5, failureDomain=""))
+    raw["spec"]["minReadySeconds"] = "soon"
+    with pytest.raises(Invalid) as created:
+        await client.create(objects.from_raw(Unstructured, raw), resource=OLD)
+    machine = "spec.template.spec"
+    wrong = {"spec.minReadySeconds", f"{machine}.nodeDrainTimeout", f"{machine}.failureDomain"}
+    assert {e.path for e in created.value.errors} == wrong
+    await client.create(pool(OLD), resource=OLD)
+    with pytest.raises(Invalid) as changed:
+        await client.patch(OLD, "p", "default", patch={"spec": {"minReadySeconds": "soon"}})
+    assert [e.path for e in changed.value.errors] == ["spec.minReadySeconds"]
+    told = {"type": "Ready", "status": "True", "reason": "x" * 257, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    with pytest.raises(Invalid) as status:
+        await client.patch(OLD, "p", "default", patch={"status": {"conditions": [told]}}, subresource="status")
+    assert [e.path for e in status.value.errors] == ["status.conditions[0].reason"]
+
+
+@served()
+async def test_a_pool_scales_in_both_versions(client: Client) -> None:
+    await client.create(pool(NEW), resource=NEW)
+    for wanted, resource in enumerate((OLD, NEW, OLD), start=2):
+        assert await client.update_scale(resource, "p", "default", replicas=wanted) == wanted
+        for version in (OLD, NEW):
+            assert (await client.get_scale(version, "p", "default")).spec["replicas"] == wanted
+
+
+@served()
 async def test_the_cluster_of_a_pool_is_for_good(client: Client) -> None:
     await client.create(pool(NEW), resource=NEW)
     change = {"spec": {"clusterName": "d", "template": {"spec": {"clusterName": "d"}}}}

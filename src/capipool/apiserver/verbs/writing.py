@@ -63,6 +63,7 @@ def place(context: Context, target: Target, raw: Raw, options: WriteOptions) -> 
     raw = _born(context, target, raw)
     name = raw["metadata"]["name"]
     _refuse_where_nothing_is_created(context, target, name)
+    _judge_as_requested(served, raw)
     raw = _to_storage(context, served, raw)
     if served.storage.has_status and served.storage.resource.plural not in _STATUS_AT_BIRTH:
         raw.pop("status", None)  # `raw` is ours since `_born`
@@ -164,7 +165,9 @@ def change(
     )
     _check_preconditions(served, entry, new, replaces=replaces)
     new, warnings = take_in(served, new, options)
-    new = _to_storage(context, served, metadata.kept(new, shown))
+    new = metadata.kept(new, shown)
+    _judge_as_requested(served, _merged(served.definition, new, shown, subresource), shown)
+    new = _to_storage(context, served, new)
     new = _merged(served.storage, new, old, subresource)
     new, more = _admit(context, target, new, old, options, subresource)
     if applies:
@@ -314,6 +317,20 @@ def _admit(
     if not rules:
         return raw, ()
     return raw, context.admission.validate(served, _ask(target, raw, old, options, subresource), name)
+
+
+def _judge_as_requested(served: Served, raw: Raw, old: Raw | None = None) -> None:
+    """Check an object against the schema of the version that the request speaks, where that is not the stored one.
+
+    Its own limits hold for it, and errors name its own fields. What is missing may still be filled in: admission's
+    defaults come later here, and the stored version is checked after them. Raises Invalid.
+    """
+    definition = served.definition
+    if served.stored_as_is or definition.alias is not None:
+        return
+    found = definition.structural.validate(raw, old)
+    if errors := [e for e in found if e.type != "FieldValueRequired"]:
+        raise Invalid.of(definition.resource.group_kind, str(raw["metadata"].get("name", "")), errors)
 
 
 def _to_storage(context: Context, served: Served, raw: Raw) -> Raw:
