@@ -1,0 +1,96 @@
+"""What AWS answers when it does not do as asked, in the words of `sdk.errors`. Pure but for the library's classes.
+
+Codes are compared, never texts, except where AWS has one code for many things (`ValidationError`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from capipool.sdk.errors import (
+    CloudUnavailable,
+    InsufficientCapacity,
+    InvalidConfiguration,
+    OperationInProgress,
+    PermissionDenied,
+    ProviderError,
+    QuotaExceeded,
+    Throttled,
+)
+
+
+class Missing(ProviderError):
+    """Something that the call named does not exist. The caller knows what that means."""
+
+    reason = "NotFound"
+
+    def __init__(self, operation: str, *, code: str, detail: str) -> None:
+        super().__init__(f"{operation}: {detail}")
+        self.code = code
+
+
+class AlreadyThere(ProviderError):
+    """Something of that name exists already. The caller looks whose it is."""
+
+    reason = "AlreadyExists"
+
+    def __init__(self, operation: str, *, detail: str) -> None:
+        super().__init__(f"{operation}: {detail}")
+
+
+_THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
+_DENIED = {
+    *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "ExpiredToken"),
+    *("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "OptInRequired"),
+}
+_CAPACITY = {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsupported"}
+_BUSY = {"ResourceInUse", "ResourceContention", "ScalingActivityInProgress", "InstanceRefreshInProgress"}
+_QUOTA = re.compile(r"LimitExceeded|QuotaExceeded|MaxSpotInstanceCountExceeded")
+_MISSING = re.compile(r"NotFound|ActiveInstanceRefreshNotFound")
+_EXISTS = re.compile(r"AlreadyExists")
+_INVALID = re.compile(r"^(Invalid|Missing|Malformed|Validation|Unknown|IncorrectInstance)")
+_NOT_FOUND_TEXT = re.compile(r"not found|does not exist", re.IGNORECASE)
+_SECRET_TEXT = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
+
+
+def translate(operation: str, error: Exception) -> ProviderError:
+    """Make a typed error of whatever the library raised."""
+    answer: Any = getattr(error, "response", None)
+    if not isinstance(answer, dict) or "Error" not in answer:
+        return CloudUnavailable(operation, detail=type(error).__name__)
+    code = str(answer["Error"].get("Code", ""))
+    detail = _SECRET_TEXT.sub("", str(answer["Error"].get("Message", "")))
+    return by_code(operation, code, detail)
+
+
+def by_code(operation: str, code: str, detail: str) -> ProviderError:
+    """Translate an answer by its code. `detail` is AWS's message, shown to people."""
+    if code in _THROTTLED:
+        return Throttled(operation)
+    if code in _DENIED:
+        return PermissionDenied(operation, detail=detail)
+    if code in _CAPACITY:
+        return InsufficientCapacity(wanted=1, detail=detail)
+    if code in _BUSY:
+        return OperationInProgress(operation, detail or "another operation")
+    if _QUOTA.search(code):
+        return QuotaExceeded(code, detail=detail)
+    if _EXISTS.search(code):
+        return AlreadyThere(operation, detail=detail)
+    if _MISSING.search(code) or (code == "ValidationError" and _NOT_FOUND_TEXT.search(detail)):
+        return Missing(operation, code=code, detail=detail)
+    if _INVALID.match(code):
+        return InvalidConfiguration(operation, detail=detail)
+    return CloudUnavailable(operation, detail=f"{code}: {detail}")
+
+
+def of_activity(description: str, missing: int) -> ProviderError:
+    """Make an error of a scaling activity that failed; AWS says why in words only. `missing`: instances short."""
+    if "InsufficientInstanceCapacity" in description or ("sufficient" in description and "capacity" in description):
+        return InsufficientCapacity(wanted=missing, detail=description)
+    if _QUOTA.search(description) or "exceeds the limit" in description or "your current" in description:
+        return QuotaExceeded("EC2", detail=description)
+    if "not authorized" in description or "AccessDenied" in description:
+        return PermissionDenied("launch instances", detail=_SECRET_TEXT.sub("", description))
+    return CloudUnavailable("launching instances", detail=_SECRET_TEXT.sub("", description))

@@ -1,0 +1,140 @@
+"""An Auto Scaling group as it should be, and what differs from how it is. Pure; `provider` makes the calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from capipool.machinery.objects import Raw
+from capipool.providers.aws import durations
+from capipool.providers.aws.api.machinepool import AWSMachinePool, LifecycleHook
+from capipool.sdk import Instance, InstanceState
+
+PROCESSES = {
+    "launch": "Launch",
+    "terminate": "Terminate",
+    "add_to_load_balancer": "AddToLoadBalancer",
+    "alarm_notification": "AlarmNotification",
+    "az_rebalance": "AZRebalance",
+    "health_check": "HealthCheck",
+    "instance_refresh": "InstanceRefresh",
+    "replace_unhealthy": "ReplaceUnhealthy",
+    "scheduled_actions": "ScheduledActions",
+}
+_HOOK_DEFAULTS: Mapping[str, Any] = {"HeartbeatTimeout": 3600, "DefaultResult": "ABANDON"}
+
+
+def template_reference(template_id: str, version: int) -> Raw:
+    """A version by its number: the group never launches what is being written just now."""
+    return {"LaunchTemplateId": template_id, "Version": str(version)}
+
+
+def settings(pool: AWSMachinePool, *, template_id: str, version: int, subnets: Sequence[str], most: int) -> Raw:
+    """What create and update say alike. `most`: the largest size there is to be now, surge included."""
+    spec = pool.spec
+    reference = template_reference(template_id, version)
+    made: Raw = {
+        "MinSize": spec.min_size,
+        "MaxSize": max(spec.max_size, most),
+        "VPCZoneIdentifier": ",".join(sorted(subnets)),
+        "CapacityRebalance": bool(spec.capacity_rebalance),
+        "DefaultCooldown": durations.seconds(spec.default_cool_down or "5m"),
+        "DefaultInstanceWarmup": durations.seconds(spec.default_instance_warmup or "5m"),
+    }
+    mixed = spec.mixed_instances_policy
+    if mixed is None:
+        return made | {"LaunchTemplate": reference}
+    whole: Raw = {"LaunchTemplate": {"LaunchTemplateSpecification": reference}}
+    if mixed.overrides:
+        whole["LaunchTemplate"]["Overrides"] = [{"InstanceType": o.instance_type} for o in mixed.overrides]
+    if (spread := mixed.instances_distribution) is not None:
+        said: Raw = {
+            "OnDemandAllocationStrategy": spread.on_demand_allocation_strategy or None,
+            "OnDemandBaseCapacity": spread.on_demand_base_capacity,
+            "OnDemandPercentageAboveBaseCapacity": spread.on_demand_percentage_above_base_capacity,
+            "SpotAllocationStrategy": spread.spot_allocation_strategy or None,
+        }
+        whole["InstancesDistribution"] = {key: value for key, value in said.items() if value is not None}
+    return made | {"MixedInstancesPolicy": whole}
+
+
+def changed(wanted: Raw, group: Raw) -> Raw:
+    """The settings that differ. What AWS adds by itself (names, defaults of a policy) is no difference."""
+    found = {key: value for key, value in wanted.items() if not _covers(_comparable(key, group.get(key)), value)}
+    if "LaunchTemplate" in wanted and group.get("MixedInstancesPolicy"):
+        found["LaunchTemplate"] = wanted["LaunchTemplate"]
+    return found
+
+
+def _comparable(key: str, value: Any) -> Any:
+    if key == "VPCZoneIdentifier":
+        return ",".join(sorted((value or "").replace(" ", "").split(",")))
+    return bool(value) if key == "CapacityRebalance" else value
+
+
+def _covers(there: Any, wanted: Any) -> bool:
+    """Whether all that is wanted is there; more of AWS's own may be."""
+    if isinstance(wanted, dict):
+        return isinstance(there, dict) and all(_covers(there.get(k), v) for k, v in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(there, list)
+            and len(there) == len(wanted)
+            and all(_covers(t, w) for t, w in zip(there, wanted, strict=True))
+        )
+    return bool(there == wanted)
+
+
+def launch_template(group: Raw) -> Raw:
+    """The version that a group launches from, wherever it says so."""
+    mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    found: Raw = group.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
+    return found
+
+
+def suspended(pool: AWSMachinePool) -> set[str] | None:
+    """The processes to be suspended; None where the spec says nothing: others may suspend what they like."""
+    wanted = pool.spec.suspend_processes
+    if wanted is None:
+        return None
+    said = {name: getattr(wanted.processes, field) for field, name in PROCESSES.items()}
+    return {name for name, value in said.items() if value or (wanted.all and value is not False)}
+
+
+def hook(wanted: LifecycleHook) -> Raw:
+    """A lifecycle hook as AWS takes it, defaults filled in."""
+    made: Raw = {"LifecycleHookName": wanted.name, "LifecycleTransition": wanted.lifecycle_transition, **_HOOK_DEFAULTS}
+    if wanted.heartbeat_timeout:
+        made["HeartbeatTimeout"] = durations.seconds(wanted.heartbeat_timeout)
+    said = {
+        "DefaultResult": wanted.default_result,
+        "NotificationMetadata": wanted.notification_metadata,
+        "NotificationTargetARN": wanted.notification_target_arn,
+        "RoleARN": wanted.role_arn,
+    }
+    return made | {key: value for key, value in said.items() if value}
+
+
+def provider_id(instance: Raw) -> str:
+    """What the cloud provider writes into a Node on the instance."""
+    return f"aws:///{instance['AvailabilityZone']}/{instance['InstanceId']}"
+
+
+def state(instance: Raw) -> InstanceState:
+    """Where an instance is in its life. One in standby serves: somebody put it there by hand."""
+    life = str(instance.get("LifecycleState", ""))
+    if life.startswith(("Terminat", "Detach")):
+        return InstanceState.TERMINATING
+    return InstanceState.PENDING if life.startswith("Pending") else InstanceState.RUNNING
+
+
+def instance(raw: Raw, revision: str) -> Instance:
+    """An instance of a group."""
+    return Instance(
+        id=raw["InstanceId"],
+        provider_id=provider_id(raw),
+        state=state(raw),
+        revision=revision,
+        zone=raw["AvailabilityZone"],
+        protected=bool(raw.get("ProtectedFromScaleIn")),
+    )

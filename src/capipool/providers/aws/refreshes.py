@@ -1,0 +1,63 @@
+"""Instance refreshes, AWS's own rolling replacement: which one is under way, whereto, and how to start one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capipool.machinery.objects import Raw
+from capipool.providers.aws import groups
+from capipool.providers.aws.api.machinepool import AWSMachinePool
+
+_CANCELLABLE = ("Pending", "InProgress", "Baking")
+_OPEN = (*_CANCELLABLE, "Cancelling", "RollbackInProgress")
+
+
+def active(refreshes: Sequence[Raw]) -> Raw | None:
+    """The one that is under way: AWS has at most one a group."""
+    return next((r for r in refreshes if r.get("Status") in _OPEN), None)
+
+
+def can_be_cancelled(refresh: Raw) -> bool:
+    """Whether it has not begun to end."""
+    return refresh.get("Status") in _CANCELLABLE
+
+
+def target(refresh: Raw) -> int:
+    """The version that it goes to; 0 where it does not say."""
+    reference = groups.launch_template(refresh.get("DesiredConfiguration") or {})
+    version = str(reference.get("Version", ""))
+    return int(version) if version.isdecimal() else 0
+
+
+def goes_on(refresh: Raw, revision: str, wanted: str) -> bool:
+    """Whether it may go on: it goes to what is wanted. A fresh token is no reason to begin anew."""
+    return can_be_cancelled(refresh) and revision == wanted
+
+
+def start(pool: AWSMachinePool, reference: Raw, group: Raw) -> Raw:
+    """The parameters of a refresh towards a version; those that have it already are skipped."""
+    said = pool.spec.refresh_preferences
+    preferences: Raw = {"SkipMatching": True}
+    if said is not None:
+        given = {
+            "InstanceWarmup": said.instance_warmup,
+            "MinHealthyPercentage": said.min_healthy_percentage,
+            "MaxHealthyPercentage": said.max_healthy_percentage,
+        }
+        preferences |= {key: value for key, value in given.items() if value is not None}
+    version = {"LaunchTemplateId": reference["LaunchTemplateId"], "Version": str(reference["Version"])}
+    wanted: Raw = {"LaunchTemplate": version}
+    if mixed := group.get("MixedInstancesPolicy"):
+        whole = {**mixed, "LaunchTemplate": {**mixed["LaunchTemplate"], "LaunchTemplateSpecification": version}}
+        wanted = {"MixedInstancesPolicy": whole}
+    return {"Strategy": "Rolling", "Preferences": preferences, "DesiredConfiguration": wanted}
+
+
+def describe(refreshes: Sequence[Raw]) -> str:
+    """How far the latest one is, for a person; empty where there is none."""
+    if not refreshes:
+        return ""
+    latest = active(refreshes) or refreshes[0]
+    done = f", {latest['PercentageComplete']}% complete" if latest.get("PercentageComplete") is not None else ""
+    why = f": {latest['StatusReason']}" if latest.get("StatusReason") else ""
+    return f"instance refresh {latest.get('Status')}{done}{why}"
