@@ -35,7 +35,9 @@ def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
 @options.log_level
 @options.log_format
 def up(**given: Any) -> None:
-    """Serve the API, run the controllers and the development cloud, until stopped.
+    """Serve the API and run the controllers until stopped.
+
+    The development cloud runs too.
 
     Writes DIR/kubeconfig for kubectl and every other client, then prints one line that begins `capipool is ready`.
     """
@@ -47,7 +49,10 @@ def up(**given: Any) -> None:
 @_command("capipool demo --keep ./data")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="Leave the state in DIR afterwards.")
 def demo(keep: Path | None) -> None:
-    """Show the main job: a pool of three to Running, scaled to five, rolled to another version without a gap."""
+    """Show the main job in a few seconds.
+
+    A pool of three to Running, scaled to five, rolled to another version without a gap.
+    """
     from capipool.cli.commands import demo as command
 
     console.run(command.demo(keep=keep), loop_factory=console.fast_loop)
@@ -88,7 +93,10 @@ def get(**given: Any) -> None:
 @options.kubeconfig
 @options.namespace
 def describe(**given: Any) -> None:
-    """Show a cluster or a machinepool as a tree: instances, nodes, and the one reason why something waits."""
+    """Show a cluster or a machinepool as a tree.
+
+    With instances, machines and nodes, and the one reason why something waits.
+    """
     from capipool.cli.commands import describe as command
 
     console.run(command.describe(**given))
@@ -109,10 +117,13 @@ def scale(**given: Any) -> None:
 @_command("capipool manifests | kubectl apply --server-side -f -")
 @options.output(Output.yaml, Output.json)
 def manifests(output: Output) -> None:
-    """Print what a real Kubernetes needs first: the CustomResourceDefinitions, and RBAC for the manager."""
+    """Print what a real Kubernetes needs first.
+
+    The CustomResourceDefinitions, and RBAC for the manager.
+    """
     from capipool.cli.commands import manifests as command
 
-    command.print_manifests(output)
+    console.run(command.print_manifests(output))
 
 
 @_command("capipool manager --kubeconfig ~/.kube/config")
@@ -125,7 +136,10 @@ def manifests(output: Output) -> None:
 @options.log_level
 @options.log_format
 def manager(**given: Any) -> None:
-    """Run the controllers alone, against the API server of a kubeconfig (or of the pod it runs in)."""
+    """Run the controllers alone, against the API server of a kubeconfig (or of the pod it runs in).
+
+    The development cloud is not among them: its clusters live in the process of `capipool up`.
+    """
     from capipool.cli.commands import manager as command
 
     command.manager(**given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from capipool.api.core import MachinePool
@@ -50,3 +51,24 @@ async def test_without_controllers_it_is_an_api_server_that_leaves_objects_alone
         pool = await running.client.get(MachinePool, "workers", "default")
         assert pool.key == ObjectKey("default", "workers")
         assert pool.status == type(pool.status)()
+
+
+def test_a_pool_with_a_very_long_name_gets_its_instances_and_goes_away() -> None:
+    name = "p" * 200
+    key = ObjectKey("default", name)
+
+    async def live() -> None:
+        async with embedded(clock=virtual.clock(), seed=1) as running:
+            for raw in codec.decode_yaml(QUICKSTART.read_text().replace("name: workers", f"name: {name}")):
+                await running.client.apply(raw)
+            pools = running.caches.of(MachinePool)
+            await _until(lambda: (pool := pools.get(key)) is not None and pool.status.ready_replicas == 3)
+            await running.client.delete(MachinePool, name, "default")
+            await _until(lambda: pools.get(key) is None)
+
+    virtual.run(live(), limit=600)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  (on virtual time a look every second costs nothing)
+        await asyncio.sleep(1)

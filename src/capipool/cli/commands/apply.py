@@ -10,7 +10,7 @@ from pathlib import Path
 from capipool.cli import console
 from capipool.cli.session import Session, connect
 from capipool.machinery import codec
-from capipool.machinery.errors import ApiError, NotFound
+from capipool.machinery.errors import ApiError, Conflict, NotFound
 from capipool.machinery.objects import Raw, Unstructured
 from capipool.machinery.resource import Resource, split_api_version
 
@@ -92,6 +92,8 @@ async def apply(
             except ApiError as error:
                 failed += 1
                 console.note(f"error: {document.source}: {document.title}: {error}")
+                if isinstance(error, Conflict):
+                    console.note("leave those fields out, or take them over with --force-conflicts")
         return console.FAILURE if failed else 0
 
 

@@ -8,10 +8,11 @@ from capipool.cli.options import Output
 from capipool.machinery import codec
 
 
-def print_manifests(output: Output) -> None:
+async def print_manifests(output: Output) -> int:
     """Print every object: YAML documents, or one JSON `List`."""
     objects = manifests.manifests(kinds.crds())
     if output is Output.json:
         console.out(codec.format_json({"apiVersion": "v1", "kind": "List", "items": objects}))
     else:
         console.out("---\n".join(codec.encode_yaml(obj) for obj in objects).rstrip())
+    return 0

@@ -7,6 +7,7 @@ import random
 import re
 from typing import Any
 
+from capipool.api import labels as label_values
 from capipool.api.builtin import Taint
 from capipool.machinery import clock, codec, names, objects
 from capipool.machinery.errors import BadRequest
@@ -116,7 +117,10 @@ def instance(group: DevScalingGroup, zone: str, *, now: dt.datetime, rng: random
     return objects.new(
         DevInstance,
         metadata=ObjectMeta(
-            name=name, namespace=meta.namespace, labels={GROUP_LABEL: meta.name}, owner_references=(owner,)
+            name=name,
+            namespace=meta.namespace,
+            labels={GROUP_LABEL: label_values.format_value(meta.name)},
+            owner_references=(owner,),
         ),
         spec=DevInstanceSpec(
             group=meta.name,

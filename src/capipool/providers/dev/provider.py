@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
+from capipool.api import labels
 from capipool.api.constants import Annotation
 from capipool.machinery import clock, errors, objects
 from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
@@ -141,8 +142,8 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
         with contextlib.suppress(errors.NotFound):
             await self._client.delete(DevScalingGroup, group.metadata.name, group.metadata.namespace)
         self._deleted[obj.key] = group.metadata.uid
-        labels = f"{GROUP_LABEL}={group.metadata.name}"
-        await self._client.delete_all(DevInstance, group.metadata.namespace, labels=labels)
+        selector = f"{GROUP_LABEL}={labels.format_value(group.metadata.name)}"
+        await self._client.delete_all(DevInstance, group.metadata.namespace, labels=selector)
         raise InstanceGroupNotFound(str(obj.key))
 
     def subscribe(self, notify: Callable[[ObjectKey], None]) -> None:
