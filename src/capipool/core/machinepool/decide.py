@@ -77,7 +77,7 @@ def _reconcile(world: World, now: dt.datetime) -> Plan:
         objects=owned,
         deletions=machine_step.deletions,
         nodes=nodes.patches(world.pool, step.nodes) if step is not None and sync else (),
-        node_deletions=_retire(step) if infra.is_current else (),
+        node_deletions=_retire(world, step) if infra.is_current else (),
         machines=machine_step.machines,
         machine_statuses=machine_step.statuses,
         events=_events(world.pool, pool),
@@ -101,9 +101,15 @@ def _delete(world: World, now: dt.datetime) -> Plan:
     )
 
 
-def _retire(step: NodesStep | None) -> tuple[NodeDeletion, ...]:
+def _retire(world: World, step: NodesStep | None) -> tuple[NodeDeletion, ...]:
+    """Nodes of instances that are gone.
+
+    The node of a Machine goes with that Machine, after its drain, whatever the provider's list says: it may not name an
+    instance yet that has joined, or no longer one that is still being drained.
+    """
+    kept = {m.spec.provider_id for m in world.machines} | {m.provider_id for m in world.infra_machines or ()}
     retired = step.retired if step is not None else ()
-    return tuple(NodeDeletion(n.metadata.name, n.metadata.uid) for n in retired)
+    return tuple(NodeDeletion(n.metadata.name, n.metadata.uid) for n in retired if n.spec.provider_id not in kept)
 
 
 def _take_ownership(world: World) -> tuple[tuple[ObjectPatch, ...], tuple[Problem, ...]]:

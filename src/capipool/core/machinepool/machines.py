@@ -85,12 +85,17 @@ def desired(pool: MachinePool, infra_machine: InfraMachine, *, name: str = "", v
         "metadata": {
             "name": name or obj.metadata.name,
             "namespace": pool.metadata.namespace,
-            "labels": dict(template.metadata.labels) | infra_machine_labels(pool),
+            "labels": _watched(pool) | dict(template.metadata.labels) | infra_machine_labels(pool),
             "annotations": dict(template.metadata.annotations),
             "ownerReferences": [objects.part_to_raw(ownership.reference(pool, controller=True))],
         },
         "spec": spec,
     }
+
+
+def _watched(pool: MachinePool) -> dict[str, str]:
+    """The label that says which managers see to the pool, for its Machines, which nobody else would see to."""
+    return {key: value for key, value in pool.metadata.labels.items() if key == Label.WATCH}
 
 
 def up_to_date(pool: MachinePool, machine: Machine, infra_machine: InfraMachine | None) -> Condition:
