@@ -1,0 +1,99 @@
+"""At rest nothing is written to AWS, a fresh token rolls nothing, and a refresh is started once and superseded."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from capipool.machinery.objects import Raw
+from capipool.providers.aws.api.machinepool import RefreshPreferences, SuspendProcesses
+from capipool.sdk import Group, Pool
+from tests.server.aws.test_conformance import AWSLab, TestAWS
+
+READS = ("describe_", "get_")
+
+
+@pytest.fixture
+async def lab() -> AsyncIterator[AWSLab]:
+    made = TestAWS.lab.__wrapped__ if hasattr(TestAWS.lab, "__wrapped__") else TestAWS.lab
+    async for each in made(TestAWS()):
+        yield each
+
+
+def counted(lab: AWSLab) -> list[str]:
+    """The calls that change something, from now on."""
+    calls: Any = lab.provider._calls  # type: ignore[attr-defined]
+    inner, written = calls.call, list[str]()
+
+    async def call(region: str, service: str, operation: str, **parameters: Any) -> Raw:
+        if not operation.startswith(READS):
+            written.append(operation)
+        answer: Raw = await inner(region, service, operation, **parameters)
+        return answer
+
+    calls.call = call
+    return written
+
+
+def full(pool: Pool[Any]) -> Pool[Any]:
+    """The pool with options that the group must show."""
+    spec = msgspec.structs.replace(
+        pool.object.spec,
+        capacity_rebalance=True,
+        default_cool_down="2m",
+        additional_tags={"team": "a"},
+        suspend_processes=SuspendProcesses(all=True),
+        provider_id="",
+    )
+    return Pool(msgspec.structs.replace(pool.object, spec=spec), pool.machine_pool, pool.cluster)
+
+
+async def again(lab: AWSLab, pool: Pool[Any], revision: str = "r1", token: str = "first") -> Group:
+    seen = await lab.provider.observe(pool)
+    await lab.provider.ensure(pool, lab.launch(revision, token), replicas=3, seen=seen)
+    return await lab.provider.observe(pool)
+
+
+async def test_ten_reconciles_at_rest_change_nothing(lab: AWSLab) -> None:
+    pool = full(lab.pool())
+    await lab.created(pool)
+    await again(lab, pool)
+    written = counted(lab)
+    for _ in range(10):
+        await again(lab, pool)
+    assert written == []
+
+
+async def test_a_fresh_token_is_a_new_version_and_rolls_nothing(lab: AWSLab) -> None:
+    pool = lab.pool()
+    await lab.created(pool)
+    await again(lab, pool)
+    written = counted(lab)
+    group = await again(lab, pool, token="second")
+    assert written == ["create_launch_template_version", "update_auto_scaling_group"]
+    assert {i.revision for i in group.instances} == {group.revision} == {"r1"}
+
+
+async def test_a_refresh_is_started_once_and_superseded_by_a_newer_revision(lab: AWSLab) -> None:
+    plain = lab.pool()
+    spec = msgspec.structs.replace(plain.object.spec, refresh_preferences=RefreshPreferences())
+    pool = Pool(msgspec.structs.replace(plain.object, spec=spec), plain.machine_pool, plain.cluster)
+    await lab.created(pool)
+    written = counted(lab)
+    rolls: Any = lab.provider
+
+    async def roll(revision: str) -> None:
+        group = await again(lab, pool, revision)
+        await rolls.roll(pool, lab.launch(revision), seen=group)
+
+    for _ in range(3):
+        await roll("r2")
+    assert written.count("start_instance_refresh") == 1
+    await roll("r3")
+    assert written[-1] == "cancel_instance_refresh"
+    await roll("r3")
+    assert written[-1] == "start_instance_refresh"
+    assert (await lab.provider.observe(pool)).rollout.startswith("instance refresh InProgress")
