@@ -66,6 +66,21 @@ async def test_nodes_carry_what_the_template_says_and_lose_the_first_taint(world
 
 
 @in_a_world
+async def test_a_taint_for_the_beginning_may_be_taken_off_and_one_for_always_comes_back(world: World) -> None:
+    always = {"key": "gpu", "effect": "NoSchedule", "propagation": "Always"}
+    first = {"key": "boot", "effect": "NoSchedule", "propagation": "OnInitialization"}
+    await world.create_cluster()
+    await world.provide(ids=ids("a"))
+    await world.join("a")
+    await world.create_pool(replicas=1, taints=[always, first])
+    await world.settle()
+    assert {t.key for t in (await world.workload.get(Node, "a")).spec.taints} == {"gpu", "boot"}
+    await world.workload.patch(Node, "a", patch={"spec": {"taints": None}})
+    await world.settle()
+    assert {t.key for t in (await world.workload.get(Node, "a")).spec.taints} == {"gpu"}
+
+
+@in_a_world
 async def test_a_pool_scales_to_zero_and_its_nodes_go_with_their_instances(world: World) -> None:
     await world.create_cluster()
     await world.provide(ids=ids("a", "b"))

@@ -129,6 +129,22 @@ async def test_zero_is_a_normal_state_to_which_a_pool_goes_and_from_which_it_com
 
 
 @in_a_whole
+async def test_replicas_of_an_older_revision_are_not_up_to_date_though_their_kubelet_is(whole: Whole) -> None:
+    await whole.begin(replicas=2)
+    assert (await whole.pool()).status.up_to_date_replicas == 2
+    startup = {"vm": {"provisioning": {"startupDuration": "60s"}}}
+    await whole.client.patch(DevMachinePool, POOL, NS, patch={"spec": {"backend": {"inMemory": startup}}})
+    await asyncio.sleep(10)
+    pool = await whole.pool()
+    assert pool.status.up_to_date_replicas == 1  # the first new instance starts, beside two that are to go
+    assert condition(pool, "MachinesUpToDate")[:2] == ("False", "NotUpToDate")
+    assert [(v.version, v.replicas) for v in pool.status.versions] == [("v1.34.0", 2)]
+    await asyncio.sleep(600)
+    await whole.at_rest(2)
+    assert (await whole.pool()).status.up_to_date_replicas == 2
+
+
+@in_a_whole
 async def test_describe_names_what_holds_a_deletion(whole: Whole) -> None:
     await whole.begin(replicas=1)
     held = {"metadata": {"finalizers": ["example.org/backup"]}}

@@ -50,6 +50,15 @@ def test_instances_that_have_not_joined_are_named() -> None:
     ]
 
 
+def test_an_instance_that_is_listed_twice_is_reported_and_counts_once() -> None:
+    twice = world(ids=("p://a", "p://b", "p://b"), replicas=3)
+    condition = told(twice, "MachinesReady")
+    assert condition.status == "False"
+    assert condition.message == "* Provider ID p://b is listed more than once: it counts once"
+    status = decide(twice, NOW).pool.status
+    assert (status.ready_replicas, [r.name for r in status.node_refs]) == (2, ["a", "b"])
+
+
 def test_a_node_that_is_not_ready_says_why() -> None:
     broken = {**NODE_B, "ready": "False"}
     assert told(world(nodes=[NODE_A, broken]), "MachinesReady").message == "* Node b: Ready is False"

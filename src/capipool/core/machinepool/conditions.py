@@ -260,10 +260,11 @@ def _missing(step: NodesStep) -> list[str]:
 
 
 def _duplicates(step: NodesStep) -> list[str]:
-    return [
+    claimed = [
         f"* Nodes {', '.join(names)} all claim provider ID {provider_id}: only the newest counts"
         for provider_id, names in step.duplicates[:3]
     ]
+    return claimed + [f"* Provider ID {i} is listed more than once: it counts once" for i in step.repeated[:3]]
 
 
 def _up_to_date_as_told(facts: Facts, infra: InfraObject) -> Condition:

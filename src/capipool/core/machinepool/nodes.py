@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ class NodesStep:
     """Provider IDs of instances that have not joined."""
     duplicates: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Provider IDs that several Nodes claim, with those Nodes' names. The one that joined last counts."""
+    repeated: tuple[str, ...] = ()
+    """Provider IDs that the provider lists more than once. They count once."""
     retired: tuple[Node, ...] = ()
     """Nodes of instances that are gone."""
     next_available: dt.datetime | None = None
@@ -61,6 +64,7 @@ def decide(pool: MachinePool, provider_ids: Sequence[str], nodes: Nodes, now: dt
         available=sum(nodes_of.is_available(n, least, now) for n in found),
         missing=tuple(missing),
         duplicates=tuple(duplicates),
+        repeated=tuple(i for i, times in Counter(filter(None, provider_ids)).items() if times > 1),
         retired=retired(pool, provider_ids, nodes),
         next_available=_next_available(found, least, now),
     )
