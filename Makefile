@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+COMPILE := uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --universal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check lint types layers bench lock clean
@@ -50,9 +51,10 @@ layers: $(STAMP)
 bench: $(STAMP) ## the benchmarks (ARGS=... go to them)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# The larger set first: what tests need (moto, through boto3) bounds what capipool itself may be pinned to.
 lock: ## compile the pinned requirements anew (needs uv)
-	uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --universal pyproject.toml -o requirements/runtime.txt
-	uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --universal --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/runtime.txt
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
