@@ -95,6 +95,8 @@ def test_a_field_that_nothing_acts_on_is_named_in_a_warning() -> None:
     verdict = judge(POOLS, pool(machine={"failureDomain": "a"}))
     assert verdict.errors == ()
     assert [w.split(":")[0] for w in verdict.warnings] == ["spec.template.spec.failureDomain"]
+    (warning,) = judge(POOLS, pool(machine={"deletion": {"nodeVolumeDetachTimeoutSeconds": 5}})).warnings
+    assert warning.startswith("spec.template.spec.deletion.nodeVolumeDetachTimeoutSeconds: capipool does not act on")
     assert [w.split(":")[0] for w in judge(CLUSTERS, a_cluster(topology={"version": "v1.2.3"})).warnings] == [
         "spec.topology"
     ]

@@ -20,7 +20,8 @@ _MACHINE = "spec.template.spec"
 _UNUSED = {
     f"{_MACHINE}.failureDomain": "use spec.failureDomains",
     f"{_MACHINE}.providerID": "the provider sets spec.providerIDList",
-    f"{_MACHINE}.readinessGates": "a pool's replicas are ready when their Nodes are",
+    f"{_MACHINE}.readinessGates": "replicas are ready when their Nodes are, or their Machines if there are any",
+    f"{_MACHINE}.deletion.nodeVolumeDetachTimeoutSeconds": "only a pool's Machines wait for volumes",
 }
 
 
