@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from capipool.api.builtin import Node
-from capipool.api.core import MachinePool
+from capipool.api.core import Machine, MachinePool
 from capipool.machinery import objects
 from capipool.machinery.calls import Call
 from capipool.testing import virtual
 from capipool.testing.faults import Fault, FaultyTransport
-from tests.server.core_world import POOLS, World, ids
+from tests.server.core_world import MACHINES, POOLS, World, ids
 
 MOST_CALLS = 40
 
@@ -52,6 +52,18 @@ async def _create(world: World) -> None:
     await world.create_pool(replicas=2, metadata={"labels": {"node-role.kubernetes.io/worker": ""}})
 
 
+async def _create_with_machines(world: World) -> None:
+    kind = {"status": {"infrastructureMachineKind": MACHINES.kind}}
+    await world.client.patch(POOLS, "workers", "default", patch=kind, subresource="status")
+    labels = {"cluster.x-k8s.io/cluster-name": "c", "cluster.x-k8s.io/pool-name": "workers"}
+    for name in ("a", "b"):
+        spec = {"providerID": f"acme://{name}"}
+        await world.create(MACHINES.api_version, MACHINES.kind, name, spec, labels=labels)
+        made = {"status": {"initialization": {"provisioned": True}}}
+        await world.client.patch(MACHINES, name, "default", patch=made, subresource="status")
+    await world.create_pool(replicas=2, metadata={"labels": {"node-role.kubernetes.io/worker": ""}})
+
+
 async def _replace_an_instance(world: World) -> None:
     await world.client.patch(POOLS, "workers", "default", patch={"spec": {"providerIDList": ids("b", "c")}})
 
@@ -64,6 +76,8 @@ SCENARIOS = {
     "create": ((), _create),
     "replace an instance": ((_create,), _replace_an_instance),
     "delete": ((_create,), _delete),
+    "create with machines": ((), _create_with_machines),
+    "delete with machines": ((_create_with_machines,), _delete),
 }
 
 
@@ -71,22 +85,38 @@ async def _outcome(world: World) -> dict[str, Any]:
     """All that must be the same whatever went wrong on the way: versions, times and UIDs aside."""
     pools = [objects.to_raw(p) for p in await world.client.list(MachinePool)]
     infra = [objects.to_raw(p) for p in await world.client.list(POOLS)]
+    machines = [objects.to_raw(m) for m in await world.client.list(Machine)]
     nodes = [objects.to_raw(n) for n in await world.workload.list(Node)]
     return {
         "pools": [_plain(p) for p in pools],
         "infra": [_plain(p) for p in infra],
+        "machines": [_plain(m) for m in machines],
         "nodes": [_plain(n) for n in nodes],
     }
 
 
-_VOLATILE = {"uid", "resourceVersion", "lastTransitionTime", "creationTimestamp", "managedFields", "generation"}
+_VOLATILE = {
+    "uid",
+    "resourceVersion",
+    "lastTransitionTime",
+    "creationTimestamp",
+    "managedFields",
+    "generation",
+    "lastUpdated",
+}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         volatile = _VOLATILE | {"observedGeneration"}
         return {k: _plain(v) for k, v in value.items() if k not in volatile}
-    return [_plain(v) for v in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return sorted((_plain(v) for v in value), key=_type)  # who was first to write a condition is chance
+    return value
+
+
+def _type(value: Any) -> str:
+    return str(value.get("type", "")) if isinstance(value, dict) else ""
 
 
 async def _run(scenario: str, cluster: str = "", number: int = 0, fault: Fault | None = None) -> tuple[Any, bool]:
