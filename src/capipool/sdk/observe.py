@@ -50,12 +50,13 @@ def world(
     workload = connections.get(cluster.key)
     joined = _nodes(group, workload)
     template = machine_pool.spec.template.spec
+    exempt = Annotation.MACHINE_SKIP_REMEDIATION in machine_pool.metadata.annotations
     picture = Picture(
         now=now,
         replicas=1 if machine_pool.spec.replicas is None else machine_pool.spec.replicas,
         desired=group.desired,
         revision=found.launch.revision,
-        members=tuple(_member(i, joined.get(i.id)) for i in group.instances),
+        members=tuple(_member(i, joined.get(i.id), exempt) for i in group.instances),
         strategy=strategy,
         min_ready_seconds=template.min_ready_seconds or 0,
         externally_scaled=inputs.is_externally_scaled(machine_pool),
@@ -74,7 +75,8 @@ def _nodes(group: Group, workload: WorkloadCluster | None) -> dict[str, Node]:
     return {id: nodes.newest(those) for id, those in found if those}
 
 
-def _member(instance: Instance, node: Node | None) -> Member:
+def _member(instance: Instance, node: Node | None, exempt: bool) -> Member:
+    """An instance and what its node says. `exempt`: the pool is not to be healed, whatever is asked on a node."""
     fields: dict[str, Any] = {}
     if node is not None:
         condition = nodes.ready_condition(node)
@@ -84,7 +86,9 @@ def _member(instance: Instance, node: Node | None) -> Member:
             "node": NodeHealth.READY if ready else NodeHealth.NOT_READY,
             "ready_since": condition.last_transition_time if condition is not None and ready else None,
             "removing": removal.REMOVING in annotations,
-            "remediate": Annotation.REMEDIATE_MACHINE in annotations,
+            "remediate": Annotation.REMEDIATE_MACHINE in annotations
+            and not exempt
+            and Annotation.MACHINE_SKIP_REMEDIATION not in annotations,
         }
     marked = instance.marked or (node is not None and Annotation.DELETE_MACHINE in node.metadata.annotations)
     return Member(

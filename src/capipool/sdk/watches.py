@@ -112,7 +112,12 @@ class Watches(Generic[ObjectT]):
             controller.enqueue(key, COALESCE)
 
 
-_MARKS = (removal.REMOVING, Annotation.DELETE_MACHINE, Annotation.REMEDIATE_MACHINE)
+_MARKS = (
+    removal.REMOVING,
+    Annotation.DELETE_MACHINE,
+    Annotation.REMEDIATE_MACHINE,
+    Annotation.MACHINE_SKIP_REMEDIATION,
+)
 
 
 def _marks(node: Node | None) -> tuple[str | None, ...]:

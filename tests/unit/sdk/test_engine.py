@@ -216,6 +216,17 @@ def test_a_remediation_respects_the_budget_unless_the_instance_does_not_work_any
     assert removed(picture(sick, ready("b"), replicas=2)) == ["a"]
 
 
+def test_no_more_are_remediated_at_once_than_surge_and_unavailability_allow() -> None:
+    sick = [ready(id, remediate=True, node=NodeHealth.NOT_READY, ready_since=None) for id in "abc"]
+    one = Strategy(max_surge=1, max_unavailable=0)
+    assert len(removed(picture(*sick, ready("d"), replicas=4, strategy=one))) == 1
+    assert len(removed(picture(*sick, ready("d"), replicas=4, strategy=Strategy(max_surge=1, max_unavailable=1)))) == 2
+    begun = replace(sick[2], removing=True)
+    assert removed(picture(*sick[:2], begun, ready("d"), replicas=4, strategy=one)) == ["c"]
+    going = replace(sick[2], state=InstanceState.TERMINATING)
+    assert removed(picture(*sick[:2], going, ready("d"), replicas=4, strategy=one)) == []
+
+
 def test_paused_and_busy_pools_are_left_alone() -> None:
     assert decide(picture(replicas=3, desired=0, paused=True)).desired is None
     assert "an update" in decide(picture(replicas=3, desired=0, operation="an update")).waits[0].message

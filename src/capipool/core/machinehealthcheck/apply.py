@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+from capipool.api.builtin import Node
+from capipool.api.constants import Annotation
 from capipool.api.core import Machine, MachineHealthCheck
 from capipool.client.client import Client
 from capipool.core import legacy, writes
+from capipool.core.machinehealthcheck.pools import NodeMark
 from capipool.core.machinehealthcheck.world import MachineMark, Plan
 from capipool.machinery import conditions, errors, objects
 from capipool.machinery.objects import Raw, replace_part
@@ -14,8 +17,12 @@ from capipool.machinery.patch import merge
 from capipool.machinery.resource import Resource
 
 
-async def apply(client: Client, check: MachineHealthCheck, plan: Plan, now: dt.datetime) -> MachineHealthCheck:
+async def apply(
+    client: Client, workload: Client | None, check: MachineHealthCheck, plan: Plan, now: dt.datetime
+) -> MachineHealthCheck:
     """Carry a plan out that was made for this check as it was read. Returns the check as it is then.
+
+    `workload` is the cluster whose nodes were judged; None where nobody was.
 
     Raises ApiError, or an ExceptionGroup of those where several writes failed; all other writes were tried. A machine
     is marked before it is deleted, so that its mark says why.
@@ -26,6 +33,7 @@ async def apply(client: Client, check: MachineHealthCheck, plan: Plan, now: dt.d
         [
             *(_create(client, resource, raw) for resource, raw in plan.requests),
             *(writes.delete(client, deletion) for deletion in plan.deletions),
+            *(_mark_node(workload, mark) for mark in plan.nodes if workload is not None),
         ]
     )
     return await writes.write_status(client, check, plan.check)
@@ -57,6 +65,13 @@ async def _mark(client: Client, mark: MachineMark, now: dt.datetime) -> None:
         resource_version=meta.resource_version,
     )
     await writes.unless_gone(write)
+
+
+async def _mark_node(workload: Client, mark: NodeMark) -> None:
+    """Ask for an instance's remediation on its node, or take that back: on this very node, as it was judged."""
+    meta = mark.node.metadata
+    patch: Raw = {"metadata": {"uid": meta.uid, "annotations": {Annotation.REMEDIATE_MACHINE: mark.value}}}
+    await writes.unless_gone(workload.patch(Node, meta.name, patch=patch))
 
 
 async def _create(client: Client, resource: Resource, raw: Raw) -> None:

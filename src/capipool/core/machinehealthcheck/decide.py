@@ -2,21 +2,24 @@
 
 Who is unhealthy is said on the machine in any case; whether something is done about it depends on how many there are.
 A MachineSet or control plane replaces its own marked machines. The machines of a pool follow their infrastructure, and
-nobody else would act on the mark: those are deleted here, which has the provider replace the instance.
+nobody else would act on the mark: those are deleted here, which has the provider replace the instance. Instances of
+pools without Machines are judged by their nodes, and their replacement is asked for on the node: see `pools`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from capipool.api.constants import GROUP, ConditionType, Label, Reason
 from capipool.api.core import Cluster, Machine, MachineHealthCheck
 from capipool.api.shared import V1Beta1Condition
 from capipool.core import legacy, ownership, pausing
-from capipool.core.machinehealthcheck import external, health, limits
+from capipool.core.machinehealthcheck import external, health, limits, pools
 from capipool.core.machinehealthcheck.health import Health, Target
 from capipool.core.machinehealthcheck.limits import Allowance
+from capipool.core.machinehealthcheck.pools import Instance, NodeMark
 from capipool.core.machinehealthcheck.world import MachineMark, Plan, Said, World
 from capipool.core.writes import ObjectDeletion
 from capipool.machinery import conditions, objects
@@ -40,33 +43,61 @@ def decide(world: World, now: dt.datetime) -> Plan:
     if not world.connected:
         return Plan(check=_said(owned, (paused,), now))
     judged = [(target, health.judge(target, check, cluster, now)) for target in world.targets]
-    return _plan(world, owned, judged, paused, now)
+    instances = [(i, pools.judge(i, check, cluster, now)) for i in world.instances]
+    return _plan(world, owned, judged, instances, paused, now)
 
 
 def _plan(
     world: World,
     owned: MachineHealthCheck,
     judged: list[tuple[Target, Health]],
+    instances: list[tuple[Instance, Health]],
     paused: Condition,
     now: dt.datetime,
 ) -> Plan:
-    healthy = sum(h.verdict == "Healthy" for _, h in judged)
-    allowed = _allowance(owned, len(judged), healthy)
+    everybody = [h for _, h in (*judged, *instances)]
+    count = _Count(len(everybody), sum(h.verdict == "Healthy" for h in everybody))
+    allowed = _allowance(owned, count)
     unwell = [(t, h) for t, h in judged if h.verdict == "Unhealthy"]
     well = [t for t, h in judged if h.verdict == "Healthy"]
     to_remediate = [t for t, _ in unwell if allowed.allowed and not t.machine.deleting]
-    asked = external.requests(world.external, to_remediate)
+    # A request to somebody else's controller names a Machine: there is none to name for an instance without one.
+    on_nodes = pools.marks(owned, instances, remediate=allowed.allowed and world.external is None)
     marks = [
         *(_mark_well(t, now) for t in well),
         *(_mark_unwell(world, t, h, t in to_remediate, now) for t, h in unwell),
     ]
     return Plan(
-        check=_with_status(owned, judged, healthy, allowed, paused, now),
+        check=_with_status(owned, _names(world), count, allowed, paused, now),
         machines=tuple(m for m in marks if _says_something(m)),
-        requests=asked,
+        nodes=tuple(mark for _, _, mark in on_nodes),
+        requests=external.requests(world.external, to_remediate),
         deletions=(*_replace_in_pools(world, to_remediate), *external.obsolete(world.external, well)),
-        events=_events(owned, unwell, to_remediate, allowed),
-        result=_next(h for _, h in judged),
+        events=(*_events(owned, unwell, to_remediate, allowed), *_instance_events(on_nodes)),
+        result=_next(everybody),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """How many targets there are, and how many of them are known to be healthy."""
+
+    expected: int
+    healthy: int
+
+
+def _names(world: World) -> tuple[str, ...]:
+    """What `status.targets` lists: Machines, and the nodes of instances without one."""
+    machines = (t.machine.metadata.name for t in world.targets)
+    nodes = (i.node.metadata.name for i in world.instances if i.node is not None)
+    return tuple(sorted((*machines, *nodes)))[:_MAX_TARGETS]
+
+
+def _instance_events(marked: Iterable[tuple[Instance, Health, NodeMark]]) -> tuple[Said, ...]:
+    return tuple(
+        Said(i.pool, "Warning", "InstanceMarkedUnhealthy", f"node {mark.node.metadata.name}: {h.message}")
+        for i, h, mark in marked
+        if mark.value is not None
     )
 
 
@@ -100,10 +131,10 @@ def _owned(check: MachineHealthCheck, cluster: Cluster) -> MachineHealthCheck:
     return objects.replace(check, metadata=wanted)
 
 
-def _allowance(check: MachineHealthCheck, expected: int, healthy: int) -> Allowance:
+def _allowance(check: MachineHealthCheck, count: _Count) -> Allowance:
     """What the limits say; a range that cannot be read, which admission refuses, allows nothing."""
     try:
-        return limits.allowance(check.spec.remediation.trigger_if, expected=expected, healthy=healthy)
+        return limits.allowance(check.spec.remediation.trigger_if, expected=count.expected, healthy=count.healthy)
     except ValueError:
         return Allowance(False)
 
@@ -160,14 +191,13 @@ def _replace_in_pools(world: World, targets: Iterable[Target]) -> Iterable[Objec
 
 def _with_status(
     check: MachineHealthCheck,
-    judged: list[tuple[Target, Health]],
-    healthy: int,
+    names: tuple[str, ...],
+    count: _Count,
     allowed: Allowance,
     paused: Condition,
     now: dt.datetime,
 ) -> MachineHealthCheck:
-    names = tuple(sorted(t.machine.metadata.name for t, _ in judged))[:_MAX_TARGETS]
-    told = _remediation_allowed(check, len(judged), healthy, allowed)
+    told = _remediation_allowed(check, count, allowed)
     before = check.status.deprecated.v1beta1
     type_ = ConditionType.REMEDIATION_ALLOWED
     old = legacy.true(type_, now)
@@ -176,8 +206,8 @@ def _with_status(
     deprecated = replace_part(before, conditions=legacy.set_all(before.conditions, (old,), (), now))
     status = replace_part(
         check.status,
-        expected_machines=len(judged),
-        current_healthy=healthy,
+        expected_machines=count.expected,
+        current_healthy=count.healthy,
         remediations_allowed=allowed.remaining,
         targets=names,
         observed_generation=check.metadata.generation or None,
@@ -186,7 +216,7 @@ def _with_status(
     return _said(objects.replace(check, status=status), (told, paused), now)
 
 
-def _remediation_allowed(check: MachineHealthCheck, expected: int, healthy: int, allowed: Allowance) -> Condition:
+def _remediation_allowed(check: MachineHealthCheck, count: _Count, allowed: Allowance) -> Condition:
     type_ = ConditionType.REMEDIATION_ALLOWED
     if allowed.allowed:
         return Condition(type=type_, status="True", reason=Reason.REMEDIATION_ALLOWED)
@@ -196,8 +226,8 @@ def _remediation_allowed(check: MachineHealthCheck, expected: int, healthy: int,
     else:
         limit = f"more than {trigger.unhealthy_less_than_or_equal_to}"
     message = (
-        f"Remediation is not allowed: {expected - healthy} of {expected} machines are unhealthy or not known to be "
-        f"healthy, which is {limit}"
+        f"Remediation is not allowed: {count.expected - count.healthy} of {count.expected} machines are unhealthy "
+        f"or not known to be healthy, which is {limit}"
     )
     return Condition(type=type_, status="False", reason=Reason.TOO_MANY_UNHEALTHY, message=message)
 

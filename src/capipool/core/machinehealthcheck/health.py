@@ -24,7 +24,8 @@ DEFAULT_NODE_STARTUP_TIMEOUT_SECONDS = 600
 """Where the health check names none; 0 switches the check off."""
 
 _SECOND = dt.timedelta(seconds=1)
-_HAS_NOT_TO = Annotation.MACHINE_SKIP_REMEDIATION, Annotation.PAUSED
+HAS_NOT_TO = Annotation.MACHINE_SKIP_REMEDIATION, Annotation.PAUSED
+"""Annotations that exempt from health checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,13 @@ class Health:
 
 HEALTHY = Health("Healthy")
 UNDECIDED = Health("Undecided")
+MARKED = Health(
+    "Unhealthy",
+    Reason.HAS_REMEDIATE_ANNOTATION,
+    f"Health check failed: marked for remediation by the annotation {Annotation.REMEDIATE_MACHINE}",
+    Reason.HAS_REMEDIATE_MACHINE_ANNOTATION,
+)
+"""Somebody asked for its remediation by hand."""
 
 
 def targets(
@@ -64,7 +72,7 @@ def targets(
         labels = machine.metadata.labels
         if labels.get(Label.CLUSTER_NAME) != check.spec.cluster_name or selector is None:
             continue
-        if selector.matches(labels) and not any(a in machine.metadata.annotations for a in _HAS_NOT_TO):
+        if selector.matches(labels) and not any(a in machine.metadata.annotations for a in HAS_NOT_TO):
             found.append(_target(machine, node_of))
     return found
 
@@ -80,19 +88,31 @@ def judge(target: Target, check: MachineHealthCheck, cluster: Cluster, now: dt.d
     """How a target is. Before its cluster can serve it, a machine is not blamed for having no node."""
     machine = target.machine
     if Annotation.REMEDIATE_MACHINE in machine.metadata.annotations:
-        message = f"Health check failed: marked for remediation by the annotation {Annotation.REMEDIATE_MACHINE}"
-        return Health("Unhealthy", Reason.HAS_REMEDIATE_ANNOTATION, message, Reason.HAS_REMEDIATE_MACHINE_ANNOTATION)
+        return MARKED
     if not _is_cluster_ready(cluster, machine):
         return UNDECIDED
     of_machine = list(_machine_findings(machine, check, now))
     of_node = list(_node_findings(target, check, cluster, now))
+    return _verdict(of_node, of_machine, target.node)
+
+
+def judge_instance(node: Node | None, check: MachineHealthCheck, cluster: Cluster, now: dt.datetime) -> Health:
+    """How an instance without a Machine is: by its node alone. Nobody knows since when one without a node has none."""
+    if node is None or not conditions.is_true(cluster.status.conditions, ConditionType.INFRASTRUCTURE_READY):
+        return UNDECIDED
+    if not conditions.is_true(cluster.status.conditions, ConditionType.CONTROL_PLANE_INITIALIZED):
+        return UNDECIDED
+    return _verdict(list(_node_conditions(node, check, now)), [], node)
+
+
+def _verdict(of_node: list[_Finding], of_machine: list[_Finding], node: Node | None) -> Health:
     wrong = [f for f in (*of_node, *of_machine) if f.failed]
     if wrong:
         return _unhealthy(wrong, any(f.failed for f in of_machine))
     waiting = [f.wait for f in (*of_node, *of_machine) if f.wait is not None]
     if waiting:
         return Health("Undecided", next_check=min(waiting))
-    return HEALTHY if target.node is not None else UNDECIDED
+    return HEALTHY if node is not None else UNDECIDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""Gather what a decision about a health check needs, from caches: its machines by cluster, their nodes by name."""
+"""Gather what a decision about a health check needs from caches: machines and pools of its cluster, their nodes."""
 
 from __future__ import annotations
 
-from capipool.api.core import Cluster, Machine, MachineHealthCheck
-from capipool.core.machinehealthcheck import health
+from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
+from capipool.core.machinehealthcheck import health, pools
 from capipool.core.machinehealthcheck.world import External, World
 from capipool.core.references import References
 from capipool.machinery import errors
@@ -13,11 +13,17 @@ from capipool.runtime.manager import Manager
 from capipool.workload.connections import Connections
 
 BY_CLUSTER = "spec.clusterName"
+BY_PROVIDER_ID = "spec.providerIDList"
 
 
-def of_cluster(obj: Machine | MachineHealthCheck) -> tuple[str, ...]:
+def of_cluster(obj: Machine | MachinePool | MachineHealthCheck) -> tuple[str, ...]:
     """The index value of what belongs to a cluster."""
     return (f"{obj.metadata.namespace}/{obj.spec.cluster_name}",)
+
+
+def provider_ids(pool: MachinePool) -> tuple[str, ...]:
+    """The index values of a pool under `BY_PROVIDER_ID`."""
+    return pool.spec.provider_id_list
 
 
 class Observer:
@@ -28,6 +34,9 @@ class Observer:
         self._clusters = manager.caches.of(Cluster, namespace)
         self.machines: Cache[Machine] = manager.caches.of(Machine, namespace)
         self.machines.add_index(BY_CLUSTER, of_cluster)
+        self.pools: Cache[MachinePool] = manager.caches.of(MachinePool, namespace)
+        self.pools.add_index(BY_CLUSTER, of_cluster)
+        self.pools.add_index(BY_PROVIDER_ID, provider_ids)
         self._connections = connections
         self._references = references
 
@@ -35,11 +44,15 @@ class Observer:
         """The world of a health check now. Raises ApiError, TimeoutError where a remediation kind cannot be read."""
         cluster = ObjectKey(check.metadata.namespace, check.spec.cluster_name)
         connected = self._connections.get(cluster)
-        machines = sorted(self.machines.by(BY_CLUSTER, f"{cluster.namespace}/{cluster.name}"), key=lambda m: m.key)
+        belonging = f"{cluster.namespace}/{cluster.name}"
+        machines = sorted(self.machines.by(BY_CLUSTER, belonging), key=lambda m: m.key)
+        those = sorted(self.pools.by(BY_CLUSTER, belonging), key=lambda p: p.key)
+        nodes = connected.nodes if connected is not None else None
         return World(
             check=check,
             cluster=self._clusters.get(cluster),
-            targets=tuple(health.targets(check, machines, connected.nodes.get if connected is not None else None)),
+            targets=tuple(health.targets(check, machines, nodes.get if nodes is not None else None)),
+            instances=tuple(pools.targets(check, those, machines, nodes.by_provider_id if nodes is not None else None)),
             connected=connected is not None,
             unavailable=self._connections.unavailable_reason(cluster),
             external=await self._external(check),

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from capipool.api.builtin import Node
-from capipool.api.core import Cluster, Machine, MachineHealthCheck
+from capipool.api.constants import Annotation
+from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
 from capipool.api.indexes import NODE_NAME, machine_node_name
 from capipool.core.machinehealthcheck import apply
 from capipool.core.machinehealthcheck.decide import decide
-from capipool.core.machinehealthcheck.observe import BY_CLUSTER, Observer, of_cluster
+from capipool.core.machinehealthcheck.observe import BY_CLUSTER, BY_PROVIDER_ID, Observer, of_cluster
 from capipool.core.options import Options
 from capipool.core.references import References
 from capipool.machinery.resource import ObjectKey
@@ -44,7 +45,9 @@ class MachineHealthCheckReconciler:
         world = await self._observer.observe(check)
         now = self._manager.clock.now()
         plan = decide(world, now)
-        await apply.apply(self._manager.client, check, plan, now)
+        connected = self._connections.get(ObjectKey(key.namespace, check.spec.cluster_name))
+        workload = connected.client if connected is not None else None
+        await apply.apply(self._manager.client, workload, check, plan, now)
         for said in plan.events:
             self._manager.events.event(said.about, said.type, said.reason, said.message)
         return plan.result
@@ -54,6 +57,7 @@ class MachineHealthCheckReconciler:
         self._controller = controller
         controller.watch(self._checks, _spec_changed)
         controller.watch(self._observer.machines, self._machine_changed)
+        controller.watch(self._observer.pools, self._pool_changed)
         controller.watch(self._manager.caches.of(Cluster, self._options.namespace), self._cluster_changed)
         self._connections.subscribe(self._connection_changed)
 
@@ -63,6 +67,12 @@ class MachineHealthCheckReconciler:
         if machine is None or (old is not None and new is not None and _of_machine(old) == _of_machine(new)):
             return ()
         return self._of(ObjectKey(machine.metadata.namespace, machine.spec.cluster_name))
+
+    def _pool_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
+        pool = new or old
+        if pool is None or (old is not None and new is not None and _of_pool(old) == _of_pool(new)):
+            return ()
+        return self._of(ObjectKey(pool.metadata.namespace, pool.spec.cluster_name))
 
     def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
         cluster = new or old
@@ -85,12 +95,15 @@ class MachineHealthCheckReconciler:
         self._enqueue(self._of(cluster))
 
     def _node_changed(self, cluster: ObjectKey, old: Node | None, new: Node | None) -> None:
-        """Only a node of a machine, and only what its conditions say: heartbeats change nothing of that."""
+        """Only a node of a machine or pool, and only what a check judges it by: heartbeats change nothing of that."""
         node = new or old
-        if node is None or (old is not None and new is not None and old.status.conditions == new.status.conditions):
+        if node is None or (old is not None and new is not None and _of_node(old) == _of_node(new)):
             return
         machines = self._observer.machines.by(NODE_NAME, node.metadata.name)
-        if any((m.metadata.namespace, m.spec.cluster_name) == cluster for m in machines):
+        pools = self._observer.pools.by(BY_PROVIDER_ID, node.spec.provider_id) if node.spec.provider_id else ()
+        of_machines = ((m.metadata.namespace, m.spec.cluster_name) for m in machines)
+        of_pools = ((p.metadata.namespace, p.spec.cluster_name) for p in pools)
+        if cluster in of_machines or cluster in of_pools:
             self._enqueue(self._of(cluster))
 
     def _enqueue(self, keys: Iterable[ObjectKey]) -> None:
@@ -116,6 +129,18 @@ def _of_machine(machine: Machine) -> tuple[object, ...]:
     meta = machine.metadata
     conditions = tuple((c.type, c.status, c.reason) for c in machine.status.conditions)
     return (meta.uid, meta.deletion_timestamp, meta.labels, meta.annotations, machine.status.node_ref, conditions)
+
+
+def _of_pool(pool: MachinePool) -> tuple[object, ...]:
+    meta, spec = pool.metadata, pool.spec
+    template = spec.template.metadata.labels
+    return (meta.uid, meta.deletion_timestamp, meta.annotations, template, spec.replicas, spec.provider_id_list)
+
+
+def _of_node(node: Node) -> tuple[object, ...]:
+    said = node.metadata.annotations
+    asked = said.get(Annotation.REMEDIATE_MACHINE), said.get(Annotation.MACHINE_SKIP_REMEDIATION)
+    return (node.metadata.uid, node.spec.provider_id, node.status.conditions, asked)
 
 
 def _of_cluster(cluster: Cluster) -> tuple[object, ...]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from capipool.api.core import Cluster, Machine, MachineHealthCheck
+from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
 from capipool.api.shared import V1Beta1Condition
 from capipool.core.machinehealthcheck.health import Target
+from capipool.core.machinehealthcheck.pools import Instance, NodeMark
 from capipool.core.references import Absent
 from capipool.core.writes import ObjectDeletion
 from capipool.machinery.conditions import Condition
@@ -35,6 +36,8 @@ class World:
     check: MachineHealthCheck
     cluster: Cluster | Absent | None
     targets: tuple[Target, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    """Of pools without Machines."""
     connected: bool = True
     """Whether the workload cluster can be asked about nodes. If not, nobody is judged."""
     unavailable: str = ""
@@ -55,9 +58,9 @@ class MachineMark:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An Event to record about a machine or the health check."""
+    """An Event to record about a machine, a pool or the health check."""
 
-    about: Machine | MachineHealthCheck
+    about: Machine | MachinePool | MachineHealthCheck
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
@@ -69,6 +72,8 @@ class Plan:
 
     check: MachineHealthCheck
     machines: tuple[MachineMark, ...] = ()
+    nodes: tuple[NodeMark, ...] = ()
+    """What to say on nodes of instances without Machines."""
     requests: tuple[tuple[Resource, Raw], ...] = ()
     """Requests for external remediation to create."""
     deletions: tuple[ObjectDeletion, ...] = ()

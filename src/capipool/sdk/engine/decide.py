@@ -167,11 +167,24 @@ class _Choice:
                 self._chosen[member.id] = (member, Cause.FAILED)
 
     def _remediated(self) -> None:
-        for member in self._ordered(m for m in self._crowd.live if m.remediate):
-            if member.id not in self._crowd.available:
+        """Replace what a health check gave up: no more on their way out at once than surge and unavailability allow.
+
+        What does not work anyway costs no availability: it goes also where none may be missing.
+        """
+        sick = [m for m in self._crowd.live if m.remediate]
+        allowed = self._crowd.allowance
+        places = allowed.surge + allowed.unavailable - self._crowd.leaving - sum(m.removing for m in sick)
+        for member in self._ordered(sick):
+            if member.removing:
                 self._chosen.setdefault(member.id, (member, Cause.REMEDIATION))
-            else:
-                self._take(member, Cause.REMEDIATION)
+            elif places > 0 and member.id not in self._chosen:
+                places -= self._remediate(member)
+
+    def _remediate(self, member: Member) -> bool:
+        if member.id in self._crowd.available:
+            return self._take(member, Cause.REMEDIATION)
+        self._chosen[member.id] = (member, Cause.REMEDIATION)
+        return True
 
     def _surplus(self) -> None:
         """Scale down. What the rollout launched on top is no surplus, also while the rollout stands still."""
