@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+from capipool.api.builtin import Node
 from capipool.api.core import Cluster, MachinePool
 from capipool.machinery.objects import Object, Raw
 from capipool.machinery.resource import ObjectKey
@@ -259,4 +260,53 @@ class ProtectsInstances(Protocol):
         `Instance.protected` tells only of protection that did not come from here: what a process that died left behind
         must not keep instances for ever. Idempotence: absolute. Raises as `terminate` does.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceView:
+    """An instance, its node, and the object that stands for it: what `DescribesMachines.machine_status` says it from."""
+
+    instance: Instance
+    node: Node | None
+    """Its Node in the workload cluster, if that is known."""
+    object: Any
+    """The provider's machine object as it was read: a typed `Object`."""
+    now: dt.datetime
+
+
+@runtime_checkable
+class DescribesMachines(Protocol):
+    """A provider that shows each instance as an object of its own, so that Cluster API makes a Machine of it.
+
+    The SDK makes, updates and removes these objects, and says their kind in `status.infrastructureMachineKind`; core
+    makes a Machine of each. An instance that the engine removes is drained by its Machine: the SDK deletes the Machine,
+    and calls `terminate` once core has deleted the object that stands for the instance. Where somebody else deletes a
+    Machine, its instance is terminated without decrement, so that the cloud replaces it.
+    """
+
+    machine_kind: ClassVar[type[Any]]
+    """The objects' kind: a typed `Object`. Its own controller, if there is one, must leave those alone that a pool
+    owns."""
+    machine_finalizer: ClassVar[str]
+    """Holds an object until its instance is gone."""
+
+    def wants_machines(self, pool: Pool[Any]) -> bool:
+        """Return whether this pool's instances are to have objects. Pure."""
+        ...
+
+    def machine_name(self, pool: Pool[Any], instance: Instance) -> str:
+        """Return the object's name: computed from the instance, and the same at each call. Pure."""
+        ...
+
+    def machine(self, pool: Pool[Any], instance: Instance) -> Raw:
+        """Return `spec`, and `metadata.labels` and `metadata.annotations` where there are any. Pure.
+
+        The SDK adds the name, the labels of cluster and pool, the owner reference and the finalizer. Of an object that
+        exists only what differs is written.
+        """
+        ...
+
+    def machine_status(self, pool: Pool[Any], view: InstanceView) -> Raw:
+        """Return the object's status, in the shape of its contract. Pure. Keys with None are removed."""
         ...
