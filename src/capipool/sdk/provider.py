@@ -265,7 +265,7 @@ class ProtectsInstances(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceView:
-    """An instance, its node, and the object that stands for it: what `DescribesMachines.machine_status` says it from."""
+    """An instance, its node, and the object that stands for it: from which `machine_status` is said."""
 
     instance: Instance
     node: Node | None
