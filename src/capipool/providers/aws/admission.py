@@ -73,14 +73,14 @@ def _default_pool(admit: Admit) -> Raw:
 
 def _pool(spec: Raw) -> Iterator[FieldError]:
     yield from _sizes(spec)
-    yield from _tags(spec.get("additionalTags") or {}, "spec.additionalTags")
+    yield from check_tags(spec.get("additionalTags") or {}, "spec.additionalTags")
     template = spec.get("awsLaunchTemplate") or {}
     yield from _template(template, "spec.awsLaunchTemplate")
     if template.get("spotMarketOptions") is not None and spec.get("mixedInstancesPolicy") is not None:
         yield errors.forbidden(
             "spec.awsLaunchTemplate.spotMarketOptions", "not beside mixedInstancesPolicy, which has its own"
         )
-    yield from _references(spec.get("subnets") or (), "spec.subnets")
+    yield from check_references(spec.get("subnets") or (), "spec.subnets")
     yield from _refresh(spec.get("refreshPreferences") or {}, "spec.refreshPreferences")
     yield from _hooks(spec.get("lifecycleHooks") or (), "spec.lifecycleHooks")
     for name in ("defaultCoolDown", "defaultInstanceWarmup"):
@@ -94,18 +94,19 @@ def _sizes(spec: Raw) -> Iterator[FieldError]:
 
 
 def _template(template: Raw, path: str) -> Iterator[FieldError]:
-    yield from _references(template.get("additionalSecurityGroups") or (), f"{path}.additionalSecurityGroups")
-    yield from _market(template, path)
+    yield from check_references(template.get("additionalSecurityGroups") or (), f"{path}.additionalSecurityGroups")
+    yield from check_market(template, path)
     if root := template.get("rootVolume"):
-        yield from _volume(root, f"{path}.rootVolume")
+        yield from check_volume(root, f"{path}.rootVolume")
     for index, volume in enumerate(template.get("nonRootVolumes") or ()):
         where = f"{path}.nonRootVolumes[{index}]"
         if not volume.get("deviceName"):
             yield errors.required(f"{where}.deviceName", "the device that the volume becomes")
-        yield from _volume(volume, where)
+        yield from check_volume(volume, where)
 
 
-def _volume(volume: Raw, path: str) -> Iterator[FieldError]:
+def check_volume(volume: Raw, path: str) -> Iterator[FieldError]:
+    """A disk: what belongs to its type."""
     kind, throughput = volume.get("type"), volume.get("throughput")
     if kind in _PROVISIONED and not volume.get("iops"):
         yield errors.required(f"{path}.iops", f"volumes of type {kind} need it")
@@ -117,7 +118,8 @@ def _volume(volume: Raw, path: str) -> Iterator[FieldError]:
         yield errors.invalid(f"{path}.throughput", throughput, "must be 125 to 2000 MiB/s")
 
 
-def _market(template: Raw, path: str) -> Iterator[FieldError]:
+def check_market(template: Raw, path: str) -> Iterator[FieldError]:
+    """Spot, on demand or reserved: what excludes what."""
     market, spot = template.get("marketType"), template.get("spotMarketOptions")
     reservation = template.get("capacityReservationId")
     preference = template.get("capacityReservationPreference")
@@ -178,7 +180,8 @@ def _duration(value: str | None, path: str) -> Iterator[FieldError]:
         yield errors.invalid(path, value, "must not be negative")
 
 
-def _references(references: Sequence[Raw], path: str) -> Iterator[FieldError]:
+def check_references(references: Sequence[Raw], path: str) -> Iterator[FieldError]:
+    """References to something in AWS: an id or filters."""
     for index, reference in enumerate(references):
         if reference.get("id") and reference.get("filters"):
             yield errors.forbidden(f"{path}[{index}].filters", "give an id or filters, not both")
@@ -186,7 +189,8 @@ def _references(references: Sequence[Raw], path: str) -> Iterator[FieldError]:
             yield errors.required(f"{path}[{index}].id", "or filters")
 
 
-def _tags(tags: Mapping[str, str], path: str) -> Iterator[FieldError]:
+def check_tags(tags: Mapping[str, str], path: str) -> Iterator[FieldError]:
+    """Tags as AWS takes them."""
     if len(tags) > TAGS:
         yield errors.invalid(path, len(tags), f"must be at most {TAGS} tags")
     for key, value in tags.items():
@@ -203,7 +207,7 @@ def _tags(tags: Mapping[str, str], path: str) -> Iterator[FieldError]:
 
 
 def _cluster(spec: Raw) -> Iterator[FieldError]:
-    yield from _tags(spec.get("additionalTags") or {}, "spec.additionalTags")
+    yield from check_tags(spec.get("additionalTags") or {}, "spec.additionalTags")
     if not spec.get("region"):
         return
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]+", spec["region"]):
@@ -214,22 +218,23 @@ def _cluster(spec: Raw) -> Iterator[FieldError]:
 
 
 def _warn_pool(spec: Raw) -> Iterator[str]:
-    yield from _ignored(spec, _IGNORED_POOL)
+    yield from ignored_fields(spec, _IGNORED_POOL)
     if (spec.get("ignition") or {}).get("storageType", "UnencryptedUserData") != "UnencryptedUserData":
         yield "spec.ignition.storageType: ClusterObjectStore is accepted, but boot data goes into the user data"
 
 
 def _warn_cluster(spec: Raw) -> Iterator[str]:
-    yield from _ignored(spec, _IGNORED_CLUSTER)
+    yield from ignored_fields(spec, _IGNORED_CLUSTER)
     kind = (spec.get("identityRef") or {}).get("kind")
     if kind not in (None, "AWSClusterControllerIdentity"):
         yield f"spec.identityRef: {kind} is accepted, but calls use the process's own credentials"
 
 
-def _ignored(spec: Raw, fields: Mapping[tuple[str, ...], str]) -> Iterator[str]:
+def ignored_fields(spec: Raw, fields: Mapping[tuple[str, ...], str], prefix: str = "spec") -> Iterator[str]:
+    """Warnings for fields that are given and not acted on; `fields` says why, by their path below the spec."""
     for path, why in fields.items():
         value: Any = spec
         for step in path:
             value = value.get(step) if isinstance(value, dict) else None
         if value not in (None, "", {}, [], False):
-            yield f"spec.{'.'.join(path)}: accepted, but {why}"
+            yield f"{prefix}.{'.'.join(path)}: accepted, but {why}"
