@@ -1,0 +1,1 @@
+"""Kinds of the Azure provider, as upstream has them."""

@@ -1,0 +1,94 @@
+"""The kinds of the Azure provider: their definitions and their rules. Imported by who serves or installs them.
+
+Needs nothing of Azure's libraries: a server can serve these kinds where nobody reconciles them.
+"""
+
+from __future__ import annotations
+
+from capipool.api.constants import Label
+from capipool.machinery.admission import Rules
+from capipool.machinery.crd import AGE, Column, Version, crd
+from capipool.machinery.objects import Object, Raw
+from capipool.providers.azure.api.cluster import AzureCluster
+from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
+from capipool.providers.azure.api.machinepool import AzureMachinePool
+from capipool.providers.azure.api.machinepoolmachine import AzureMachinePoolMachine
+
+LABELS = {Label.PROVIDER_NAME: "infrastructure-azure", "cluster.x-k8s.io/v1beta1": "v1beta1"}
+"""Upstream's `v1beta1` of these kinds keeps Cluster API's older contract: `status.ready`, severities."""
+
+_CLUSTER = r".metadata.labels.cluster\.x-k8s\.io/cluster-name"
+
+
+def crds() -> list[Raw]:
+    """The definitions of the provider's kinds."""
+    return [_machine_pool(), _machine_pool_machine(), _cluster(), _identity()]
+
+
+def rules() -> list[Rules]:
+    """What admission does for the provider's kinds."""
+    return []
+
+
+def _kind(type_: type[Object], *columns: Column, short_names: tuple[str, ...] = ()) -> Raw:
+    return crd(
+        Version(type=type_, storage=True, columns=columns),
+        short_names=short_names,
+        categories=("cluster-api",),
+        labels=LABELS,
+    )
+
+
+def _owner(kind: str) -> Column:
+    return Column(kind, f'.metadata.ownerReferences[?(@.kind=="{kind}")].name', priority=1)
+
+
+def _ready(name: str, field: str, priority: int = 0) -> Column:
+    return Column(name, f".status.conditions[?(@.type=='Ready')].{field}", priority=priority)
+
+
+def _machine_pool() -> Raw:
+    return _kind(
+        AzureMachinePool,
+        Column("Replicas", ".status.replicas"),
+        Column("Ready", ".status.ready"),
+        Column("State", ".status.provisioningState"),
+        Column("Cluster", _CLUSTER, priority=1),
+        _owner("MachinePool"),
+        Column("VMSS ID", ".spec.providerID", priority=1),
+        Column("VM Size", ".spec.template.vmSize", priority=1),
+        AGE,
+        short_names=("amp",),
+    )
+
+
+def _machine_pool_machine() -> Raw:
+    return _kind(
+        AzureMachinePoolMachine,
+        Column("Version", ".status.version"),
+        Column("Ready", ".status.ready"),
+        Column("State", ".status.provisioningState"),
+        Column("Cluster", _CLUSTER, priority=1),
+        Column("VMSS VM ID", ".spec.providerID", priority=1),
+        AGE,
+        short_names=("ampm",),
+    )
+
+
+def _cluster() -> Raw:
+    return _kind(
+        AzureCluster,
+        Column("Cluster", _CLUSTER),
+        _ready("Ready", "status"),
+        _ready("Reason", "reason"),
+        _ready("Message", "message", 1),
+        Column("Resource Group", ".spec.resourceGroup", priority=1),
+        Column("SubscriptionID", ".spec.subscriptionID", priority=1),
+        Column("Location", ".spec.location", priority=1),
+        Column("Endpoint", ".spec.controlPlaneEndpoint.host", priority=1),
+        AGE,
+    )
+
+
+def _identity() -> Raw:
+    return _kind(AzureClusterIdentity, Column("Type", ".spec.type"), AGE)
