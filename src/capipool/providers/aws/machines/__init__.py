@@ -1,0 +1,1 @@
+"""AWSMachine and AWSMachineTemplate: one EC2 instance each, as MachineSets and MachineDeployments make them."""
