@@ -11,8 +11,12 @@ from capipool.machinery.crd import AGE, Column, Version, crd
 from capipool.machinery.objects import Object, Raw
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
+from capipool.providers.azure.api.machine import AzureMachine, AzureMachineTemplate
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.api.machinepoolmachine import AzureMachinePoolMachine
+from capipool.providers.azure.api.managedcluster import AzureManagedCluster
+from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
+from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 
 LABELS = {Label.PROVIDER_NAME: "infrastructure-azure", "cluster.x-k8s.io/v1beta1": "v1beta1"}
 """Upstream's `v1beta1` of these kinds keeps Cluster API's older contract: `status.ready`, severities."""
@@ -22,7 +26,17 @@ _CLUSTER = r".metadata.labels.cluster\.x-k8s\.io/cluster-name"
 
 def crds() -> list[Raw]:
     """The definitions of the provider's kinds."""
-    return [_machine_pool(), _machine_pool_machine(), _cluster(), _identity()]
+    return [
+        _machine_pool(),
+        _machine_pool_machine(),
+        _cluster(),
+        _identity(),
+        _machine(),
+        _kind(AzureMachineTemplate),
+        _managed(AzureManagedCluster, Column("Cluster", _CLUSTER), Column("Ready", ".status.ready"), AGE, short="amc"),
+        _managed(AzureManagedControlPlane, *_SUMMARY, AGE, short="amcp"),
+        _managed(AzureManagedMachinePool, *_SUMMARY, AGE, Column("Mode", ".spec.mode"), short="ammp"),
+    ]
 
 
 def rules() -> list[Rules]:
@@ -30,13 +44,20 @@ def rules() -> list[Rules]:
     return []
 
 
-def _kind(type_: type[Object], *columns: Column, short_names: tuple[str, ...] = ()) -> Raw:
-    return crd(
-        Version(type=type_, storage=True, columns=columns),
-        short_names=short_names,
-        categories=("cluster-api",),
-        labels=LABELS,
+def _kind(type_: type[Object], *columns: Column, short: str = "") -> Raw:
+    return _definition(Version(type=type_, storage=True, columns=columns), short)
+
+
+def _managed(type_: type[Object], *columns: Column, short: str) -> Raw:
+    """A kind of AKS's older API, which upstream has deprecated."""
+    said = f"upstream has deprecated {type_.RESOURCE.kind}; its successors are the AzureASOManaged kinds"
+    return _definition(
+        Version(type=type_, storage=True, columns=columns, deprecated=True, deprecation_warning=said), short
     )
+
+
+def _definition(version: Version, short: str) -> Raw:
+    return crd(version, short_names=(short,) if short else (), categories=("cluster-api",), labels=LABELS)
 
 
 def _owner(kind: str) -> Column:
@@ -45,6 +66,15 @@ def _owner(kind: str) -> Column:
 
 def _ready(name: str, field: str, priority: int = 0) -> Column:
     return Column(name, f".status.conditions[?(@.type=='Ready')].{field}", priority=priority)
+
+
+_SUMMARY = (
+    Column("Cluster", _CLUSTER),
+    _ready("Ready", "status"),
+    _ready("Severity", "severity"),
+    _ready("Reason", "reason"),
+    _ready("Message", "message", 1),
+)
 
 
 def _machine_pool() -> Raw:
@@ -58,7 +88,7 @@ def _machine_pool() -> Raw:
         Column("VMSS ID", ".spec.providerID", priority=1),
         Column("VM Size", ".spec.template.vmSize", priority=1),
         AGE,
-        short_names=("amp",),
+        short="amp",
     )
 
 
@@ -71,7 +101,7 @@ def _machine_pool_machine() -> Raw:
         Column("Cluster", _CLUSTER, priority=1),
         Column("VMSS VM ID", ".spec.providerID", priority=1),
         AGE,
-        short_names=("ampm",),
+        short="ampm",
     )
 
 
@@ -92,3 +122,16 @@ def _cluster() -> Raw:
 
 def _identity() -> Raw:
     return _kind(AzureClusterIdentity, Column("Type", ".spec.type"), AGE)
+
+
+def _machine() -> Raw:
+    return _kind(
+        AzureMachine,
+        Column("Cluster", _CLUSTER, priority=1),
+        *_SUMMARY[1:],
+        Column("State", ".status.vmState"),
+        _owner("Machine"),
+        Column("VM ID", ".spec.providerID", priority=1),
+        Column("VM Size", ".spec.vmSize", priority=1),
+        AGE,
+    )

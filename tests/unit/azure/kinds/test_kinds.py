@@ -11,6 +11,8 @@ from tests.shared import shared
 from tests.unit.api.test_crds import differing, facts, version
 
 KINDS = tuple(crd["spec"]["names"]["plural"] for crd in kinds.crds())
+DIFFERENCES = {"machineTemplate.properties": "an object without fields: ours says so, upstream's does not"}
+"""End of a path in a CRD -> why ours is not upstream's."""
 
 
 def ours(plural: str) -> dict[str, Any]:
@@ -25,7 +27,8 @@ def theirs(plural: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("plural", KINDS)
 def test_a_kind_accepts_what_upstream_accepts(plural: str) -> None:
-    assert differing(facts(version(ours(plural), "v1beta1")), facts(version(theirs(plural), "v1beta1"))) == []
+    found = differing(facts(version(ours(plural), "v1beta1")), facts(version(theirs(plural), "v1beta1")))
+    assert [d for d in found if not d.split(":")[0].endswith(tuple(DIFFERENCES))] == []
 
 
 @pytest.mark.parametrize("plural", KINDS)
