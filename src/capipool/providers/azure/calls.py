@@ -1,0 +1,286 @@
+"""Calls to Azure: one client a caller, bounded, limited in rate, never waiting for long, with errors translated.
+
+Used by all of the provider; the only place that imports Azure's libraries, and only when the first call is made: a
+start of the process must not wait for it. Knows nothing of pools.
+
+Nothing here sleeps for longer than a moment: where Azure (429, `Retry-After`) or the rate limit wants more patience,
+`Throttled` says how much, and the worker is free meanwhile. Long-running operations are begun, never waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from capipool.machinery import codec
+from capipool.machinery.objects import Raw
+from capipool.providers.azure import failures
+from capipool.sdk.errors import CloudUnavailable, PermissionDenied, ProviderError, Throttled
+
+CONCURRENCY = 16
+"""Calls under way at once, over all callers."""
+PATIENCE_SECONDS = 1.0
+"""How long a call waits for its turn; beyond that it is put off."""
+_TIMEOUTS: Mapping[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Where Azure is. `endpoint` and `authority` without a slash at their end."""
+
+    endpoint: str = "https://management.azure.com"
+    authority: str = "https://login.microsoftonline.com"
+    audience: str = ""
+    """Whom tokens are for; empty means the endpoint."""
+    ca_file: str = ""
+    """Authorities to trust instead of the usual ones, in PEM."""
+
+    @property
+    def scope(self) -> str:
+        """What tokens are asked for."""
+        return f"{self.audience or self.endpoint}/.default"
+
+
+PUBLIC = "AzurePublicCloud"
+CLOUDS = {
+    PUBLIC: Cloud(),
+    "AzureChinaCloud": Cloud("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
+    "AzureUSGovernmentCloud": Cloud("https://management.usgovcloudapi.net", "https://login.microsoftonline.us"),
+}
+"""By the names that `spec.azureEnvironment` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and about which subscription. Holds no secret."""
+
+    subscription: str
+    environment: str = PUBLIC
+    identity: str = ""
+    """Names the identity, with its version, so that a changed one gets a client of its own; empty is the process's."""
+
+
+Credentials = Callable[[Caller, Cloud], Awaitable[Any]]
+"""Makes the library's asynchronous credential of a caller. Raises ProviderError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Azure said to a call that begins an operation."""
+
+    body: Raw
+    operation: str = ""
+    """Where to ask for the operation: path and query; empty where it is over already."""
+    by_location: bool = False
+    """Whether that is a `Location`, which answers 202 for as long as it runs."""
+    again: dt.timedelta | None = None
+    """When Azure wants to be asked."""
+
+
+class Bucket:
+    """Lets so many calls a second through, and a burst at first. Time is the event loop's."""
+
+    def __init__(self, *, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._free_at = 0.0
+        self.closed_until = 0.0
+        """Azure wants no calls before."""
+
+    def reserve(self, now: float) -> float:
+        """Take a turn; return in how many seconds it comes. One that is too far off is not taken."""
+        start = max(self._free_at, now - self._burst / self._rate)
+        delay = max(start + 1 / self._rate - now, self.closed_until - now, 0.0)
+        if delay <= PATIENCE_SECONDS:
+            self._free_at = start + 1 / self._rate
+        return delay
+
+
+class Calls:
+    """Calls to Azure, for any caller."""
+
+    def __init__(
+        self,
+        *,
+        credentials: Credentials | None = None,
+        endpoint: str = "",
+        authority: str = "",
+        ca_file: str = "",
+        rate: float = 10.0,
+        burst: int = 100,
+    ) -> None:
+        """`endpoint`, `authority` and `ca_file` are another's than Azure's own. `rate`: calls a second and caller."""
+        self._credentials = credentials or default_credential
+        self._override = (endpoint.rstrip("/"), authority.rstrip("/"), ca_file)
+        self._rate, self._burst = rate, burst
+        self._clients: dict[Caller, Any] = {}
+        self._closing: list[Any] = []
+        self._buckets: dict[Caller, Bucket] = {}
+        self._starting = asyncio.Lock()
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+
+    def cloud(self, environment: str) -> Cloud:
+        """Where the Azure of that name is; what was given to this object goes before."""
+        known = CLOUDS.get(environment or PUBLIC, CLOUDS[PUBLIC])
+        endpoint, authority, ca_file = self._override
+        return Cloud(
+            endpoint=endpoint or known.endpoint,
+            authority=authority or known.authority,
+            audience=known.audience or (known.endpoint if endpoint else ""),
+            ca_file=ca_file,
+        )
+
+    async def get(self, caller: Caller, operation: str, *arguments: Any, **named: Any) -> Raw:
+        """Make one call that answers with one document. `operation`: `group.method` of the compute client."""
+
+        def document(pipeline: Any, *_: Any) -> Any:
+            return pipeline.http_response.json() if pipeline.http_response.content else {}
+
+        return await self._run(caller, operation, lambda m: m(*arguments, cls=document, **named)) or {}
+
+    async def pages(self, caller: Caller, operation: str, *arguments: Any, **named: Any) -> list[Raw]:
+        """Make a call that answers with a list, and read all its pages."""
+
+        async def read(method: Any) -> list[Raw]:
+            listed = method(*arguments, cls=lambda items: [item.as_dict() for item in items], **named)
+            return [item async for item in listed]
+
+        found: list[Raw] = await self._run(caller, operation, read)
+        return found
+
+    async def begin(self, caller: Caller, operation: str, *arguments: Any, **named: Any) -> Answer:
+        """Begin a long-running operation, and return at once."""
+        from azure.core.polling import AsyncPollingMethod
+
+        class First(AsyncPollingMethod[Any]):
+            """Polls nothing: keeps the first answer."""
+
+            def initialize(self, client: Any, initial_response: Any, deserialization_callback: Any) -> None:
+                self.response = initial_response.http_response
+
+        first = First()
+        await self._run(caller, operation, lambda m: m(*arguments, polling=first, **named))
+        response = first.response
+        return _begun(response.headers, response.content, response.status_code)
+
+    async def request(self, caller: Caller, method: str, path: str, *, body: Raw | None = None) -> tuple[int, Raw, Any]:
+        """Make one call by its path and query, where the compute client has none. Returns status, document, headers."""
+        endpoint = self.cloud(caller.environment).endpoint
+        if urlsplit(path).netloc or not path.startswith("/"):
+            raise CloudUnavailable(f"{method} {path}", detail="the path must not name a host")
+
+        async def send(client: Any) -> tuple[int, Raw, Any]:
+            from azure.core.exceptions import HttpResponseError, map_error
+            from azure.core.rest import HttpRequest
+            from azure.mgmt.core.exceptions import ARMErrorFormat
+
+            response = await client.send_request(HttpRequest(method, endpoint + path, json=body))
+            if response.status_code >= 400:
+                map_error(response.status_code, response, {})
+                raise HttpResponseError(response=response, error_format=ARMErrorFormat)
+            return response.status_code, response.json() if response.content else {}, response.headers
+
+        title = f"{method} {path.partition('?')[0]}"
+        answer: tuple[int, Raw, Any] = await self._guard(caller, title, lambda: self._sent(caller, send))
+        return answer
+
+    async def close(self) -> None:
+        """Take no more calls, and close what is open."""
+        closing, self._closing = self._closing, []
+        self._clients.clear()
+        for each in closing:
+            await each.close()
+
+    async def _run(self, caller: Caller, operation: str, use: Callable[[Any], Any]) -> Any:
+        group, _, method = operation.partition(".")
+
+        async def with_method(client: Any) -> Any:
+            return await use(getattr(getattr(client, group), method))
+
+        return await self._guard(caller, method.replace("_", " "), lambda: self._sent(caller, with_method))
+
+    async def _sent(self, caller: Caller, use: Callable[[Any], Awaitable[Any]]) -> Any:
+        async with self._slots:
+            return await use(await self._client(caller))
+
+    async def _guard(self, caller: Caller, title: str, send: Callable[[], Awaitable[Any]]) -> Any:
+        bucket = self._buckets.setdefault(caller, Bucket(rate=self._rate, burst=self._burst))
+        loop = asyncio.get_running_loop()
+        delay = bucket.reserve(loop.time())
+        if delay > PATIENCE_SECONDS:
+            raise Throttled(title, retry_after=dt.timedelta(seconds=delay))
+        if delay > 0:
+            await asyncio.sleep(delay)
+        try:
+            return await send()
+        except ProviderError:
+            raise
+        except Exception as error:
+            translated = failures.translate(title, error)
+            if isinstance(translated, Throttled) and translated.delay is not None:
+                bucket.closed_until = loop.time() + translated.delay.total_seconds()
+            raise translated from error
+
+    async def _client(self, caller: Caller) -> Any:
+        """The library's client of a caller. Making one reads certificates, and the first one imports the library."""
+        async with self._starting:
+            if caller not in self._clients:
+                cloud = self.cloud(caller.environment)
+                loop = asyncio.get_running_loop()
+                try:
+                    await loop.run_in_executor(None, _import)
+                    credential = await self._credentials(caller, cloud)
+                except ImportError as error:
+                    raise CloudUnavailable("any call", detail="install capipool with the extra `azure`") from error
+                made = client(caller, cloud, credential)
+                self._closing += [made, credential]
+                self._clients[caller] = made
+            return self._clients[caller]
+
+
+def _import() -> None:
+    import azure.identity.aio
+    import azure.mgmt.compute.aio  # noqa: F401
+
+
+def client(caller: Caller, cloud: Cloud, credential: Any) -> Any:
+    """Make a client of Azure's library that retries nothing by itself: what to do next is decided here."""
+    from azure.mgmt.compute.aio import ComputeManagementClient
+
+    return ComputeManagementClient(
+        credential,
+        caller.subscription,
+        cloud.endpoint,
+        credential_scopes=[cloud.scope],
+        connection_verify=cloud.ca_file or True,
+        retry_total=0,
+        logging_enable=False,
+        **_TIMEOUTS,
+    )
+
+
+async def default_credential(caller: Caller, cloud: Cloud) -> Any:
+    """The library's own chain: environment, workload identity, managed identity, the developer's login."""
+    from azure.identity.aio import DefaultAzureCredential
+
+    if caller.identity:
+        raise PermissionDenied("call Azure", detail=f"nobody here knows the identity {caller.identity}")
+    return DefaultAzureCredential(authority=cloud.authority)
+
+
+def _begun(headers: Mapping[str, str], content: bytes, status: int) -> Answer:
+    """Read the first answer of an operation. Only path and query of where to ask are kept: a token goes to no other."""
+    asynchronous, location = headers.get("Azure-AsyncOperation", ""), headers.get("Location", "")
+    running = asynchronous or (location if status in (201, 202) else "")
+    parts = urlsplit(running)
+    body = codec.decode_json(content) if content else {}
+    return Answer(
+        body=body,
+        operation=parts.path + (f"?{parts.query}" if parts.query else "") if running else "",
+        by_location=bool(running) and not asynchronous,
+        again=failures.retry_after(headers),
+    )
