@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from capipool.core import setup as core
 from capipool.core.options import Options
@@ -18,17 +18,20 @@ def add_all(
     connections: Connections,
     *,
     gates: Mapping[str, bool],
+    chosen: Collection[str],
     spaces: WorkloadSpaces | None,
     watch_filter: str = "",
 ) -> None:
     """Add them to a manager, whose caches say which namespace they see.
 
-    Without `spaces` there is no development cloud: it needs the embedded server. With `watch_filter` they see to
-    objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`.
+    Of the providers, those `chosen` by name (`app.providers`). Without `spaces` there is no development cloud: it needs
+    the embedded server. With `watch_filter` they see to objects alone that carry it as their label
+    `cluster.x-k8s.io/watch-filter`.
     """
     pools = gates["MachinePool"]
     options = Options(namespace=manager.caches.namespace, watch_filter=watch_filter, machine_pool=pools)
     core.setup(manager, connections, options)
-    kubeadm.setup(manager, connections, watch_filter=watch_filter)
-    if spaces is not None:
+    if "kubeadm" in chosen:
+        kubeadm.setup(manager, connections, watch_filter=watch_filter)
+    if "dev" in chosen and spaces is not None:
         dev.setup(manager, connections, spaces, machine_pools=pools, watch_filter=watch_filter)

@@ -108,14 +108,14 @@ class Embedded:
             task.add_done_callback(self._controllers_ended)
 
     async def _start_server(self) -> None:
-        for rules in kinds.rules(self.settings.gates):
+        for rules in kinds.rules(self.settings.gates, self.settings.providers):
             self.server.add_rules(rules)
         await self.server.start()
         self._stack.push_async_callback(self.server.stop)
         definitions = self.caches.of(CustomResourceDefinition)
-        for converter in kinds.converters(_versions(definitions)):
+        for converter in kinds.converters(_versions(definitions), self.settings.providers):
             self.server.add_converter(converter)
-        await installing.install(self.client, kinds.crds())
+        await installing.install(self.client, kinds.crds(self.settings.providers))
         self.caches.start()
         self._stack.push_async_callback(self.caches.stop)
         await definitions.synced()
@@ -171,6 +171,7 @@ class Embedded:
             manager,
             connections,
             gates=self.settings.gates,
+            chosen=self.settings.providers,
             watch_filter=self.settings.watch_filter,
             spaces=spaces,
         )

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from capipool.api import converters as api_converters
 from capipool.api import crds as api_crds
 from capipool.api import rules as api_rules
 from capipool.api.conversion.references import Versions
+from capipool.app import providers
 from capipool.machinery.admission import Converter, Rules
 from capipool.machinery.objects import Raw
-from capipool.providers.dev import kinds as dev
-from capipool.providers.kubeadm import kinds as kubeadm
 
 
-def crds() -> list[Raw]:
-    """The definition of every kind."""
-    return [*api_crds.crds(), *kubeadm.crds(), *dev.crds()]
+class _Room(Protocol):
+    """A provider's `kinds` module."""
+
+    def crds(self) -> list[Raw]: ...
+
+    def rules(self) -> list[Rules]: ...
 
 
-def rules(gates: Mapping[str, bool]) -> list[Rules]:
+def crds(chosen: Iterable[str] = providers.ALL) -> list[Raw]:
+    """The definition of every kind, of these providers."""
+    return [*api_crds.crds(), *(crd for name in chosen for crd in _room(name).crds())]
+
+
+def rules(gates: Mapping[str, bool], chosen: Iterable[str] = providers.ALL) -> list[Rules]:
     """What admission does, under these feature gates."""
-    return [*api_rules.all_rules(gates), *kubeadm.rules(), *dev.rules()]
+    return [*api_rules.all_rules(gates), *(of for name in chosen for of in _room(name).rules())]
 
 
-def converters(versions: Versions) -> list[Converter]:
+def converters(versions: Versions, chosen: Iterable[str] = providers.ALL) -> list[Converter]:
     """How versions become each other. `versions` says which version of a provider's kind the cluster serves."""
-    return [*api_converters.all_converters(versions), *kubeadm.converters()]
+    from capipool.providers.kubeadm import kinds as kubeadm
+
+    return [*api_converters.all_converters(versions), *(kubeadm.converters() if "kubeadm" in chosen else ())]
+
+
+def _room(name: str) -> _Room:
+    """Imported when it is asked for: who runs one provider does not pay for all."""
+    match name:
+        case "kubeadm":
+            from capipool.providers.kubeadm import kinds as kubeadm
+
+            return kubeadm
+        case _:
+            from capipool.providers.dev import kinds as dev
+
+            return dev

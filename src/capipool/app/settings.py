@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from capipool.app import gates
+from capipool.app import gates, providers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,5 +25,7 @@ class Settings:
     """The controllers see this namespace alone; empty means all."""
     watch_filter: str = ""
     """The controllers see to objects whose label `cluster.x-k8s.io/watch-filter` has this value alone."""
+    providers: tuple[str, ...] = providers.ALL
+    """Names of the providers to serve and run, out of `app.providers`."""
     gates: Mapping[str, bool] = field(default_factory=lambda: dict(gates.DEFAULTS))
     """Feature gates by name, all of them."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 
-from capipool.api.constants import GROUP
-from capipool.app import controllers
+from capipool.api.builtin import Namespace
+from capipool.app import controllers, kinds, providers
 from capipool.app.dialing import Dialer
 from capipool.app.manifests import NAME, NAMESPACE
 from capipool.client import credentials
 from capipool.client.client import Client
 from capipool.client.kubeconfig import Endpoint
 from capipool.machinery.clock import Clock, SystemClock
+from capipool.machinery.errors import Forbidden
 from capipool.runtime import metrics
 from capipool.runtime.cache import Caches
 from capipool.runtime.election import Election
@@ -33,6 +35,8 @@ class StandaloneSettings:
     """Whether to wait for, and keep, a lease: of several managers one works at a time."""
     namespace: str = ""
     """See this namespace alone; empty means all."""
+    providers: tuple[str, ...] = providers.STANDALONE
+    """Names of the providers to run, out of `app.providers`. Their kinds must be installed."""
     watch_filter: str = ""
     """See to objects whose label `cluster.x-k8s.io/watch-filter` has this value alone; empty means all."""
     metrics_host: str = "127.0.0.1"
@@ -48,18 +52,43 @@ async def run(
     count = metrics.METRICS.requests.add
     client = credentials.connect(endpoint, clock=clock, rng=rng, on_request=count, field_manager=NAME)
     try:
-        # Asked first, because a manager that waits for kinds in silence looks like one that works.
-        await client.resources.find(GROUP, "Cluster")
+        await _require_kinds(client, settings.providers)
+        await _require_namespace(client, settings, endpoint)
         caches = Caches(client, rng=rng, namespace=settings.namespace)
         election = _election(client, settings, clock, rng, endpoint)
         manager = Manager(client, clock=clock, rng=rng, caches=caches, election=election)
         connections = Connections(Dialer(None, clock), manager.caches, rng=rng)
-        controllers.add_all(manager, connections, gates=settings.gates, watch_filter=settings.watch_filter, spaces=None)
+        controllers.add_all(
+            manager,
+            connections,
+            gates=settings.gates,
+            chosen=settings.providers,
+            watch_filter=settings.watch_filter,
+            spaces=None,
+        )
         if settings.metrics_port:
             manager.add_task("metrics", lambda: _serve_metrics(settings.metrics_host, settings.metrics_port))
         await _run(manager, started)
     finally:
         await client.close()
+
+
+async def _require_kinds(client: Client, chosen: Iterable[str]) -> None:
+    """Ask for every kind first: a manager that waits for one in silence looks like one that works. Raises NotFound."""
+    specs = [definition["spec"] for definition in kinds.crds(chosen)]
+    await asyncio.gather(*(client.resources.find(spec["group"], spec["names"]["kind"]) for spec in specs))
+
+
+async def _require_namespace(client: Client, settings: StandaloneSettings, endpoint: Endpoint) -> None:
+    """Look for where the lease is to be, for the same reason. Raises NotFound."""
+    if not settings.leader_elect:
+        return
+    with contextlib.suppress(Forbidden):  # who may not look may still be allowed to lead
+        await client.get(Namespace, _lease_namespace(endpoint))
+
+
+def _lease_namespace(endpoint: Endpoint) -> str:
+    return endpoint.namespace if endpoint.namespace not in ("", "default") else NAMESPACE
 
 
 async def _run(manager: Manager, started: Callable[[Manager], Coroutine[None, None, None]]) -> None:
@@ -81,8 +110,7 @@ def _election(
     if not settings.leader_elect:
         return None
     identity = f"{socket.gethostname()}_{os.getpid()}_{rng.getrandbits(32):08x}"
-    namespace = endpoint.namespace if endpoint.namespace not in ("", "default") else NAMESPACE
-    return Election(client, name=NAME, namespace=namespace, identity=identity, clock=clock, rng=rng)
+    return Election(client, name=NAME, namespace=_lease_namespace(endpoint), identity=identity, clock=clock, rng=rng)
 
 
 async def _serve_metrics(host: str, port: int) -> None:

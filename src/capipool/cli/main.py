@@ -31,6 +31,7 @@ def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
 @click.option("--controllers/--no-controllers", default=True, help="Run the controllers too, or the API server alone.")
 @options.only_namespace
 @options.watch_filter
+@options.providers
 @options.feature_gates
 @options.log_level
 @options.log_format
@@ -115,15 +116,16 @@ def scale(**given: Any) -> None:
 
 
 @_command("capipool manifests | kubectl apply --server-side -f -")
+@options.providers
 @options.output(Output.yaml, Output.json)
-def manifests(output: Output) -> None:
+def manifests(**given: Any) -> None:
     """Print what a real Kubernetes needs first.
 
     The CustomResourceDefinitions, and RBAC for the manager.
     """
     from capipool.cli.commands import manifests as command
 
-    console.run(command.print_manifests(output))
+    console.run(command.print_manifests(**given))
 
 
 @_command("capipool manager --kubeconfig ~/.kube/config")
@@ -132,6 +134,7 @@ def manifests(output: Output) -> None:
 @click.option("--metrics-port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: no metrics.")
 @options.only_namespace
 @options.watch_filter
+@options.providers
 @options.feature_gates
 @options.log_level
 @options.log_format

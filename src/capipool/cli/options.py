@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from capipool.app import providers as known
+
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
 
@@ -62,6 +64,12 @@ kubeconfig = click.option(
 namespace = click.option("--namespace", "-n", metavar="NS", help="Namespace.  [default: the kubeconfig's]")
 only_namespace = click.option(
     "--namespace", "-n", default="", metavar="NS", help="Namespace the controllers see.  [default: all]"
+)
+providers = click.option(
+    "--providers",
+    default="",
+    metavar="NAME,...",
+    help=f"Providers to serve and run, of {', '.join(known.ALL)}.  [default: all]",
 )
 watch_filter = click.option(
     "--watch-filter",

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from capipool.app import gates, standalone
+from capipool.app import providers as known
+from capipool.app.providers import UnknownProvider
 from capipool.app.standalone import StandaloneSettings
 from capipool.cli import console
 from capipool.cli.commands import logging
@@ -26,6 +28,7 @@ def manager(
     metrics_port: int,
     namespace: str,
     watch_filter: str,
+    providers: str,
     feature_gates: str,
     log_level: Level,
     log_format: str,
@@ -33,7 +36,8 @@ def manager(
     """Run until SIGTERM or Ctrl-C, then end with exit code 0."""
     try:
         enabled = gates.parse(feature_gates, os.environ)
-    except gates.UnknownGate as error:
+        chosen = known.parse(providers, among=known.STANDALONE)
+    except (gates.UnknownGate, UnknownProvider) as error:
         console.usage(str(error))
     logging.configure(log_level, log_format)
     settings = StandaloneSettings(
@@ -41,6 +45,7 @@ def manager(
         leader_elect=leader_elect,
         namespace=namespace,
         watch_filter=watch_filter,
+        providers=chosen,
         metrics_port=metrics_port,
     )
     console.run(_run(kubeconfig, settings), loop_factory=console.fast_loop)
@@ -56,8 +61,9 @@ async def _run(kubeconfig: Path | None, settings: StandaloneSettings) -> int:
         try:
             await work
         except NotFound as error:
-            hint = "install the kinds first: capipool manifests | kubectl apply --server-side -f -"
-            raise console.Failure(f"{error}\n{hint}") from None
+            hint = "install the manifests first: capipool manifests | kubectl apply --server-side -f -"
+            more = "or leave a provider out with --providers, or the lease with --no-leader-elect"
+            raise console.Failure(f"{error}\n{hint}\n{more}") from None
         except LostLeadership as error:
             raise console.Failure(str(error) or "leadership was lost") from None
     return 0

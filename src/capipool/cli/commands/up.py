@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from capipool.app import gates
+from capipool.app import providers as known
 from capipool.app.datadir import DataDirInUse
 from capipool.app.embedded import Embedded
+from capipool.app.providers import UnknownProvider
 from capipool.app.settings import Settings
 from capipool.cli import console
 from capipool.cli.commands import logging
@@ -28,6 +30,7 @@ def up(
     controllers: bool,
     namespace: str,
     watch_filter: str,
+    providers: str,
     feature_gates: str,
     log_level: Level,
     log_format: str,
@@ -35,7 +38,8 @@ def up(
     """Serve until SIGTERM or Ctrl-C, then end with exit code 0. Usage errors end with 2, failures with 1."""
     try:
         enabled = gates.parse(feature_gates, os.environ)
-    except gates.UnknownGate as error:
+        chosen = known.parse(providers)
+    except (gates.UnknownGate, UnknownProvider) as error:
         console.usage(str(error))
     logging.configure(log_level, log_format)
     settings = Settings(
@@ -45,6 +49,7 @@ def up(
         controllers=controllers,
         namespace=namespace,
         watch_filter=watch_filter,
+        providers=chosen,
         gates=enabled,
     )
     console.run(_serve(settings), loop_factory=console.fast_loop)
