@@ -6,12 +6,14 @@ Used by pools and by single machines. Knows nothing of either: it turns an `Imag
 from __future__ import annotations
 
 import re
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import msgspec
 
 from capipool.machinery.objects import Raw
 from capipool.providers.azure.api.images import ComputeGalleryImage, Image, MarketplaceImage
+from capipool.providers.azure.calls import Caller
 from capipool.providers.azure.offers import OLD_LINUX, OLD_WINDOWS
 from capipool.sdk.errors import InvalidConfiguration
 
@@ -94,36 +96,49 @@ def is_latest(image: Image) -> bool:
     return named is not None and named.version.lower() == LATEST
 
 
-async def newest(compute: Any, image: Image, *, location: str) -> Image:
-    """The image with `latest` made a version. `compute` is the library's aio client for the image's subscription.
+class Lists(Protocol):
+    """What is needed of `calls.Calls`."""
 
-    Raises what the library raises, and InvalidConfiguration where there is no version.
+    async def get(self, caller: Caller, operation: str, *arguments: Any, **named: Any) -> Any:
+        """One call that answers with one document."""
+
+    async def pages(self, caller: Caller, operation: str, *arguments: Any, **named: Any) -> list[Raw]:
+        """A call that answers with a list."""
+
+
+async def newest(calls: Lists, caller: Caller, image: Image, *, location: str) -> Image:
+    """The image with `latest` made a version.
+
+    Raises ProviderError: what the call raises, and InvalidConfiguration where there is no version.
     """
     if not is_latest(image):
         return image
-    found = await _versions(compute, image, location)
+    found = await _versions(calls, caller, image, location)
     if not found:
-        raise InvalidConfiguration("image", detail="there is no version of this image in this location")
+        raise InvalidConfiguration("image", detail=f"there is no version of this image in {location}")
     return _at(image, max(found, key=_sortable))
 
 
-async def _versions(compute: Any, image: Image, location: str) -> list[str]:
+async def _versions(calls: Lists, caller: Caller, image: Image, location: str) -> list[str]:
     if (offered := image.marketplace) is not None:
-        listed = await compute.virtual_machine_images.list(location, offered.publisher, offered.offer, offered.sku)
-        return [str(version.name) for version in listed]
+        about = (location, offered.publisher, offered.offer, offered.sku)
+        return [str(version["name"]) for version in await calls.get(caller, "virtual_machine_images.list", *about)]
     named = image.compute_gallery or image.shared_gallery
     assert named is not None
     if named.subscription_id and named.resource_group:
-        pages = compute.gallery_image_versions.list_by_gallery_image(named.resource_group, named.gallery, named.name)
+        there = replace(caller, subscription=named.subscription_id)
+        about = (named.resource_group, named.gallery, named.name)
+        listed = await calls.pages(there, "gallery_image_versions.list_by_gallery_image", *about)
     else:
-        pages = compute.community_gallery_image_versions.list(location, named.gallery, named.name)
-    return [str(version.name) async for version in pages if not _is_excluded(version)]
+        listed = await calls.pages(caller, "community_gallery_image_versions.list", location, named.gallery, named.name)
+    return [str(version["name"]) for version in listed if not _is_excluded(version)]
 
 
-def _is_excluded(version: Any) -> bool:
+def _is_excluded(version: Raw) -> bool:
     """A gallery can keep a version from being the latest."""
-    profile = getattr(version, "publishing_profile", None)
-    return bool(getattr(version, "exclude_from_latest", False) or getattr(profile, "exclude_from_latest", False))
+    properties = version.get("properties") or {}
+    published = properties.get("publishingProfile") or {}
+    return bool(properties.get("excludeFromLatest") or published.get("excludeFromLatest"))
 
 
 def _at(image: Image, version: str) -> Image:

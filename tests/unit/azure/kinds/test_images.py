@@ -1,7 +1,5 @@
 """Which image a machine starts from, as Azure is told it."""
 
-from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from capipool.providers.azure.api.images import (
     MarketplaceImage,
     SharedGalleryImage,
 )
+from capipool.providers.azure.calls import Caller
 from capipool.sdk.errors import InvalidConfiguration
 
 OWN = ComputeGalleryImage(gallery="g", name="i", version="latest", subscription_id="s", resource_group="r")
@@ -125,58 +124,60 @@ def test_letter_case_makes_no_other_image(one: dict[str, str], other: dict[str, 
 
 
 class Versions:
-    """Answers as the library's three kinds of lists do."""
+    """Answers as Azure does when it is asked for the versions of an image."""
 
     def __init__(self, *names: str, excluded: str = "") -> None:
-        found = [SimpleNamespace(name=name, exclude_from_latest=name == excluded) for name in names]
-        self.virtual_machine_images = SimpleNamespace(list=self._listed(found))
-        self.gallery_image_versions = SimpleNamespace(list_by_gallery_image=self._paged(found))
-        self.community_gallery_image_versions = SimpleNamespace(list=self._paged(found))
+        self.asked: list[tuple[str, str]] = []
+        self._found = [
+            {"name": name, "properties": {"publishingProfile": {"excludeFromLatest": name == excluded}}}
+            for name in names
+        ]
 
-    @staticmethod
-    def _listed(found: list[Any]) -> Any:
-        async def answer(*_: str) -> list[Any]:
-            return found
+    async def get(self, caller: Caller, operation: str, *arguments: Any, **named: Any) -> Any:
+        return await self.pages(caller, operation)
 
-        return answer
+    async def pages(self, caller: Caller, operation: str, *arguments: Any, **named: Any) -> list[dict[str, Any]]:
+        self.asked.append((caller.subscription, operation))
+        return self._found
 
-    @staticmethod
-    def _paged(found: list[Any]) -> Any:
-        async def answer(*_: str) -> AsyncIterator[Any]:
-            for version in found:
-                yield version
 
-        return answer
+CALLER = Caller("cluster")
 
 
 @pytest.mark.parametrize(
-    "image",
+    ("image", "asked"),
     [
-        Image(marketplace=OFFER),
-        Image(compute_gallery=OWN),
-        Image(compute_gallery=ComputeGalleryImage(gallery="G", name="i", version="latest")),
+        (Image(marketplace=OFFER), ("cluster", "virtual_machine_images.list")),
+        (Image(compute_gallery=OWN), ("s", "gallery_image_versions.list_by_gallery_image")),
+        (
+            Image(compute_gallery=ComputeGalleryImage(gallery="G", name="i", version="latest")),
+            ("cluster", "community_gallery_image_versions.list"),
+        ),
     ],
 )
-async def test_the_latest_version_is_the_highest_number(image: Image) -> None:
-    found = await images.newest(Versions("1.9.0", "1.10.0", "1.2.0"), image, location="eastus")
+async def test_the_latest_version_is_the_highest_number(image: Image, asked: tuple[str, str]) -> None:
+    answers = Versions("1.9.0", "1.10.0", "1.2.0")
+    found = await images.newest(answers, CALLER, image, location="eastus")
     named = found.marketplace or found.compute_gallery
     assert named is not None
     assert named.version == "1.10.0"
     assert not images.is_latest(found)
+    assert answers.asked == [asked]
 
 
 async def test_a_version_that_is_not_to_be_the_latest_is_not() -> None:
     answers = Versions("1.0.0", "2.0.0", excluded="2.0.0")
-    found = await images.newest(answers, Image(compute_gallery=OWN), location="eastus")
+    found = await images.newest(answers, CALLER, Image(compute_gallery=OWN), location="eastus")
     assert found.compute_gallery is not None
     assert found.compute_gallery.version == "1.0.0"
 
 
 async def test_an_image_without_versions_is_no_image() -> None:
-    with pytest.raises(InvalidConfiguration, match="there is no version"):
-        await images.newest(Versions(), Image(marketplace=OFFER), location="eastus")
+    with pytest.raises(InvalidConfiguration, match="there is no version of this image in eastus"):
+        await images.newest(Versions(), CALLER, Image(marketplace=OFFER), location="eastus")
 
 
 async def test_a_version_that_is_named_is_not_looked_up() -> None:
-    image = Image(id="/subscriptions/s/x")
-    assert await images.newest(None, image, location="eastus") is image
+    answers, image = Versions(), Image(id="/subscriptions/s/x")
+    assert await images.newest(answers, CALLER, image, location="eastus") is image
+    assert answers.asked == []
