@@ -127,8 +127,9 @@ async def _versions(calls: Lists, caller: Caller, image: Image, location: str) -
     assert named is not None
     if named.subscription_id and named.resource_group:
         there = replace(caller, subscription=named.subscription_id)
-        about = (named.resource_group, named.gallery, named.name)
-        listed = await calls.pages(there, "gallery_image_versions.list_by_gallery_image", *about)
+        listed = await calls.pages(
+            there, "gallery_image_versions.list_by_gallery_image", named.resource_group, named.gallery, named.name
+        )
     else:
         listed = await calls.pages(caller, "community_gallery_image_versions.list", location, named.gallery, named.name)
     return [str(version["name"]) for version in listed if not _is_excluded(version)]
