@@ -51,7 +51,9 @@ _MISSING = re.compile(r"NotFound|ActiveInstanceRefreshNotFound")
 _EXISTS = re.compile(r"AlreadyExists")
 _INVALID = re.compile(r"^(Invalid|Missing|Malformed|Validation|Unknown|IncorrectInstance)")
 _NOT_FOUND_TEXT = re.compile(r"not found|does not exist", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
+_SECRET_TEXT = re.compile(
+    r"\s*(Encoded authorization failure message:|The Canonical String for this request).*", re.DOTALL
+)
 
 
 def translate(operation: str, error: Exception) -> ProviderError:

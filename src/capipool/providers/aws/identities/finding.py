@@ -1,0 +1,155 @@
+"""Finds the calls that a cluster's objects are to make: by its `identityRef`, where its namespace may use that.
+
+Used by every reconciler of AWS before its first call. The rules are upstream's: an identity without
+`allowedNamespaces` is nobody's, an empty one everybody's; a role needs its source to be allowed as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from capipool.api.builtin import Namespace, Secret
+from capipool.client.client import Client
+from capipool.machinery import errors, objects, selectors
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.aws.api.cluster import IdentityReference
+from capipool.providers.aws.calls import Account, Calls
+from capipool.providers.aws.identities.accounts import RoleAccount, StaticAccount
+from capipool.providers.aws.identities.admission import CONTROLLER_IDENTITY
+from capipool.providers.aws.identities.api import (
+    AllowedNamespaces,
+    AWSClusterControllerIdentity,
+    AWSClusterRoleIdentity,
+    AWSClusterStaticIdentity,
+)
+from capipool.runtime.cache import Caches
+from capipool.sdk.errors import InvalidConfiguration, PermissionDenied
+
+SECRETS_NAMESPACE = "capa-system"
+"""Where the Secrets of static identities are, unless said otherwise: where upstream has them."""
+_FIELD = "spec.identityRef"
+_LONGEST = 8
+"""How many roles may be assumed one by another."""
+
+_Fingerprint = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An account, and what it was made from: once that differs, it is another."""
+
+    fingerprint: _Fingerprint
+    account: Account
+
+
+class Identities:
+    """Who calls AWS for whom."""
+
+    def __init__(self, client: Client, caches: Caches, calls: Calls, *, namespace: str = SECRETS_NAMESPACE) -> None:
+        self._client = client
+        self._calls = calls
+        self._namespace = namespace
+        self._controller = caches.of(AWSClusterControllerIdentity)
+        self._static = caches.of(AWSClusterStaticIdentity)
+        self._roles = caches.of(AWSClusterRoleIdentity)
+        self._namespaces = caches.of(Namespace)
+        self._known: dict[str, _Known] = {}
+
+    def calls(self, namespace: str, reference: IdentityReference | None) -> Calls:
+        """The calls for a cluster in a namespace with this `identityRef`. The same object as long as nothing changes.
+
+        Raises InvalidConfiguration for an identity that there is not, PermissionDenied for one that the namespace may
+        not use. Makes no call: what AWS says of the identity comes with the first one.
+        """
+        account, _ = self._account(namespace, reference, ())
+        return self._calls.of(account)
+
+    def _account(
+        self, namespace: str, reference: IdentityReference | None, above: tuple[str, ...]
+    ) -> tuple[Account | None, _Fingerprint]:
+        if reference is None:
+            return None, ()
+        match reference.kind:
+            case AWSClusterControllerIdentity.RESOURCE.kind:
+                self._check_controller(namespace, reference)
+                return None, ()
+            case AWSClusterStaticIdentity.RESOURCE.kind:
+                return self._static_account(namespace, reference)
+            case AWSClusterRoleIdentity.RESOURCE.kind:
+                return self._role_account(namespace, reference, above)
+        said = f"there is no kind of identities {reference.kind}"
+        raise InvalidConfiguration(f"{_FIELD}.kind", detail=said, value=reference.kind)
+
+    def _check_controller(self, namespace: str, reference: IdentityReference) -> None:
+        """Upstream makes the one of this kind at its start, for everybody; here it need not be there."""
+        found = self._controller.get(ObjectKey("", reference.name))
+        if found is not None:
+            self._check(namespace, reference, found.spec.allowed_namespaces)
+        elif reference.name != CONTROLLER_IDENTITY:
+            raise _missing(reference)
+
+    def _static_account(self, namespace: str, reference: IdentityReference) -> tuple[Account, _Fingerprint]:
+        found = self._static.get(ObjectKey("", reference.name))
+        if found is None:
+            raise _missing(reference)
+        self._check(namespace, reference, found.spec.allowed_namespaces)
+        fingerprint = (found.metadata.uid, found.spec.secret_ref)
+        known = self._known.get(_named(reference))
+        if known is None or known.fingerprint != fingerprint:
+            known = self._known[_named(reference)] = _Known(fingerprint, StaticAccount(found, self._read))
+        return known.account, fingerprint
+
+    def _role_account(
+        self, namespace: str, reference: IdentityReference, above: tuple[str, ...]
+    ) -> tuple[Account, _Fingerprint]:
+        name = _named(reference)
+        if name in above or len(above) >= _LONGEST:
+            chain = " -> ".join((*above, name))
+            raise InvalidConfiguration(_FIELD, detail=f"the sources of the roles never end: {chain}")
+        found = self._roles.get(ObjectKey("", reference.name))
+        if found is None:
+            raise _missing(reference)
+        self._check(namespace, reference, found.spec.allowed_namespaces)
+        source, below = self._account(namespace, found.spec.source_identity_ref, (*above, name))
+        spec = objects.replace_part(found.spec, allowed_namespaces=None)
+        fingerprint = (found.metadata.uid, spec, below)
+        known = self._known.get(name)
+        if known is None or known.fingerprint != fingerprint:
+            known = self._known[name] = _Known(fingerprint, RoleAccount(found, self._calls.of(source)))
+        return known.account, fingerprint
+
+    def _check(self, namespace: str, reference: IdentityReference, allowed: AllowedNamespaces | None) -> None:
+        found = self._namespaces.get(ObjectKey("", namespace))
+        if not allows(allowed, namespace, found.metadata.labels if found is not None else {}):
+            said = f"its allowedNamespaces do not name {namespace}"
+            raise PermissionDenied(f"use {_named(reference)} in namespace {namespace}", detail=said)
+
+    async def _read(self, name: str) -> dict[str, bytes] | None:
+        try:
+            secret = await self._client.get(Secret, name, self._namespace)
+        except errors.NotFound:
+            return None
+        return secret.data
+
+
+def allows(allowed: AllowedNamespaces | None, namespace: str, labels: dict[str, str]) -> bool:
+    """Whether a namespace with these labels may use an identity. Pure.
+
+    None allows nobody. Without a list and a selector everybody may; otherwise whom either names: an empty list names
+    nobody, and neither does an empty selector.
+    """
+    if allowed is None:
+        return False
+    selector = selectors.from_object(objects.part_to_raw(allowed.selector))
+    assert selector is not None
+    if allowed.list is None and not selector.requirements:
+        return True
+    return namespace in (allowed.list or ()) or (bool(selector.requirements) and selector.matches(labels))
+
+
+def _named(reference: IdentityReference) -> str:
+    return f"{reference.kind}/{reference.name}"
+
+
+def _missing(reference: IdentityReference) -> InvalidConfiguration:
+    return InvalidConfiguration(_FIELD, detail=f"there is no {_named(reference)}", value=reference.name)

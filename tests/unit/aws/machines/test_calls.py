@@ -1,0 +1,86 @@
+"""Calls of accounts: keys that AWS takes no more are exchanged once, and nothing of them is told."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from capipool.providers.aws import failures
+from capipool.providers.aws.calls import Calls, Keys
+from capipool.sdk.errors import PermissionDenied
+
+OLD, NEW = Keys("AKIAOLD", "s3cret"), Keys("AKIANEW", "s3cret")
+
+
+class Account:
+    """Keys out of a list, the next one whenever one is forgotten."""
+
+    name = "account"
+
+    def __init__(self, *keys: Keys) -> None:
+        self.left = list(keys)
+        self.asked = 0
+
+    async def keys(self, region: str) -> Keys:
+        self.asked += 1
+        return self.left[0]
+
+    def forget(self, keys: Keys) -> None:
+        if len(self.left) > 1:
+            self.left.pop(0)
+
+
+class Library:
+    """Answers with an error so often, then well."""
+
+    def __init__(self, code: str, times: int) -> None:
+        self.code, self.times, self.calls = code, times, 0
+
+    def describe(self) -> dict[str, Any]:
+        self.calls += 1
+        if self.calls <= self.times:
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "describe")
+        return {"fine": True}
+
+
+def calls_of(library: Library, account: Account) -> Calls:
+    calls = Calls(rng=random.Random(1), make_client=lambda service, region: library, rate=10000)
+    return calls.of(account)
+
+
+async def test_expired_keys_are_exchanged_and_the_call_is_made_again() -> None:
+    library, account = Library("ExpiredToken", 1), Account(OLD, NEW)
+    assert await calls_of(library, account).call("r", "ec2", "describe") == {"fine": True}
+    assert (library.calls, account.left) == (2, [NEW])
+
+
+@pytest.mark.parametrize(
+    ("code", "keys", "made"),
+    [("ExpiredToken", (OLD,), 1), ("ExpiredToken", (OLD, NEW), 2), ("UnauthorizedOperation", (OLD, NEW), 1)],
+)
+async def test_a_refusal_that_other_keys_do_not_mend_is_told(code: str, keys: tuple[Keys, ...], made: int) -> None:
+    library = Library(code, 9)
+    with pytest.raises(PermissionDenied):
+        await calls_of(library, Account(*keys)).call("r", "ec2", "describe")
+    assert library.calls == made
+
+
+async def test_an_account_keeps_its_calls() -> None:
+    calls = Calls(rng=random.Random(1), make_client=lambda service, region: None)
+    one = calls.of(Account(OLD))
+    assert (one.account, calls.account) == ("account", "")
+    assert calls.of(Account(NEW)) is one
+    assert one.of(None) is calls
+
+
+def test_a_refused_signature_does_not_show_what_was_signed() -> None:
+    said = (
+        "The request signature we calculated does not match.\n\nThe Canonical String for this request should have been"
+    )
+    error = failures.by_code("describe", "SignatureDoesNotMatch", "x")
+    assert isinstance(error, PermissionDenied)
+    answer = {"Error": {"Code": "SignatureDoesNotMatch", "Message": f"{said} 'x-amz-security-token:T0KEN'"}}
+    assert "T0KEN" not in str(failures.translate("describe", ClientError(answer, "describe")))
