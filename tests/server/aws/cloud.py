@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import urllib.request
 from collections.abc import Iterator
@@ -13,12 +14,16 @@ from unittest import mock
 import boto3
 from moto.autoscaling.models import InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
+from moto.backends import get_backend
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.types import Base64EncodedString
 from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from moto.server import ThreadedMotoServer
 
 REGION = "us-east-1"
+ACCOUNT = "123456789012"
+PUBLISHER = "819546954734"
+"""Whose images upstream looks for unless told otherwise."""
 IGNORED = {
     "CapacityRebalance": ("capacity_rebalance", bool),
     "DefaultCooldown": ("default_cooldown", int),
@@ -62,6 +67,8 @@ class Cloud:
         """Publish a node image."""
         name = f"capa-ami-{os_name}-{version}-{next(_NUMBERS):04}"
         made = self.ec2.register_image(Name=name, Architecture="x86_64", VirtualizationType="hvm")
+        image = get_backend("ec2")[ACCOUNT][REGION].amis[made["ImageId"]]
+        image.owner_id, image.architecture, image.virtualization_type = PUBLISHER, "x86_64", "hvm"  # moto forgets them
         return str(made["ImageId"])
 
     def tag(self, resource: str, tags: dict[str, str]) -> None:
@@ -77,6 +84,12 @@ class Cloud:
         found = self.ec2.describe_launch_template_versions(LaunchTemplateName=name)["LaunchTemplateVersions"]
         return sorted(found, key=lambda v: v["VersionNumber"])
 
+    def running(self) -> list[tuple[str, str]]:
+        """(node name, provider ID) of what runs, as a kubelet on it registers that is named after its resource."""
+        backend = get_backend("ec2")[ACCOUNT][REGION]
+        found = [i for r in list(backend.reservations.values()) for i in list(r.instances)]
+        return [(i.id, f"aws:///{i.placement.zone}/{i.id}") for i in found if i.state == "running"]
+
     def instances(self, name: str) -> list[Any]:
         group = self.group(name)
         return list(group["Instances"]) if group else []
@@ -90,6 +103,7 @@ def running() -> Iterator[Cloud]:
         stack.enter_context(mock.patch.dict(os.environ, environment))
         _close_gaps(stack)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server.start()
         stack.callback(server.stop)
         host, port = server.get_host_and_port()

@@ -1,65 +1,82 @@
-"""Reconciles AWSClusters as facts: the network and the security groups are found, never made.
+"""Reconciles AWSClusters as facts: the network, the security groups and the endpoint are found, never made.
 
-Used by `setup`. Subnets and groups come from the spec, or by the tags that upstream and others put on them.
+Used by `setup`. What the spec gives is taken; the rest is found by tags, and the endpoint by the cluster's kubeconfig.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from urllib.parse import urlsplit
 
-from capipool.api.constants import GROUP, Annotation
+from capipool.api import labels
+from capipool.api.builtin import Secret
+from capipool.api.constants import GROUP
 from capipool.api.core import Cluster
-from capipool.machinery import objects
+from capipool.client import kubeconfig
+from capipool.machinery import errors, objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import statuses, tags
+from capipool.providers.aws import statuses
 from capipool.providers.aws.api.cluster import AWSCluster
-from capipool.providers.aws.api.network import Subnet
 from capipool.providers.aws.calls import Calls
+from capipool.providers.aws.network import FOUND_ANNOTATION, Facts, Networks
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import ProviderError
 from capipool.sdk.inputs import is_paused
+from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
 
-_AGAIN = dt.timedelta(minutes=1)
-_ROLES = ("node", "lb", "controlplane", "apiserver-lb", "bastion")
+AGAIN = dt.timedelta(seconds=20)
+"""When to look again for what is missing."""
+REST = dt.timedelta(minutes=10)
+"""When to look again at what was found: a subnet may have got the cluster's tag since."""
+OUT_OF_SCOPE = "capipool makes no VPC, subnet, security group or load balancer: it takes those that are there"
 
 
 class AWSClusterReconciler:
     """Takes an AWSCluster to its facts. There is nothing to delete: nothing was made."""
 
-    def __init__(self, manager: Manager, calls: Calls, *, default_region: str = "") -> None:
+    def __init__(
+        self,
+        manager: Manager,
+        calls: Calls,
+        *,
+        default_region: str = "",
+        again: dt.timedelta = AGAIN,
+        rest: dt.timedelta = REST,
+    ) -> None:
         self._client = manager.client
         self._clock = manager.clock
-        self._calls = calls
+        self._networks = Networks(calls)
         self._default_region = default_region
+        self._again = again
+        self._rest = rest
         self.objects = manager.caches.of(AWSCluster)
         self.clusters = manager.caches.of(Cluster)
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
         obj = self.objects.get(key)
-        if obj is None or obj.deleting or Annotation.MANAGED_BY in obj.metadata.annotations:
+        if obj is None or obj.deleting or labels.is_externally_managed(obj.metadata.annotations):
             return reconcile.DONE
         cluster = self._owner(obj)
         if cluster is None or is_paused(obj, cluster):
             return reconcile.DONE
         region = obj.spec.region or self._default_region
-        missing = "" if obj.spec.control_plane_endpoint.host else "spec.controlPlaneEndpoint"
-        missing = missing if region else "spec.region"
-        if missing:
-            said = f"{missing} must be given: capipool makes no network and no load balancer"
-            await self._write(obj, _status(obj, self._clock.now(), reason="ClusterFactsMissing", message=said))
-            return reconcile.DONE
+        endpoint = await self._endpoint(obj, cluster)
+        if missing := _missing(region, endpoint):
+            await self._write(obj, self._status(obj, reason="ClusterFactsMissing", message=missing))
+            return RequeueAfter(self._again)
         try:
-            facts = await self._facts(obj, cluster, region)
+            facts = await self._networks.facts(obj, cluster.metadata.name, region)
         except ProviderError as error:
-            await self._write(obj, _status(obj, self._clock.now(), reason=error.reason, message=str(error)))
-            return RequeueAfter(error.delay or _AGAIN)
-        await self._write(obj, _status(obj, self._clock.now()) | facts)
-        return reconcile.DONE
+            await self._write(obj, self._status(obj, reason=error.reason, message=str(error)))
+            return RequeueAfter(error.delay or self._again)
+        await self._write_spec(obj, facts, endpoint)
+        await self._write(obj, self._status(obj, facts=facts))
+        return RequeueAfter(self._rest if facts.subnets else self._again)
 
     def _owner(self, obj: AWSCluster) -> Cluster | None:
         for owner in obj.metadata.owner_references:
@@ -67,52 +84,54 @@ class AWSClusterReconciler:
                 return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
         return None
 
-    async def _facts(self, obj: AWSCluster, cluster: Cluster, region: str) -> Raw:
-        """Security groups by role and the zones of the subnets; subnets that the spec lacks are written there."""
-        name = cluster.metadata.name
-        groups = {role: {"id": id, "name": role} for role, id in obj.spec.network.security_group_overrides.items()}
-        if "node" not in groups:
-            groups = await self._security_groups(name, region) | groups
-        subnets = obj.spec.network.subnets or await self._subnets(obj, name, region)
-        zones = sorted({subnet.availability_zone for subnet in subnets if subnet.availability_zone})
-        return {
-            "ready": True,
-            "networkStatus": {"securityGroups": groups},
-            "failureDomains": {zone: {"controlPlane": True} for zone in zones},
-        }
+    async def _endpoint(self, obj: AWSCluster, cluster: Cluster) -> Raw:
+        """Where the API server is: by this object, by its Cluster, or by the cluster's kubeconfig; empty: unknown."""
+        given = obj.spec.control_plane_endpoint
+        if given.host:
+            return {"host": given.host, "port": given.port}
+        known = cluster.spec.control_plane_endpoint
+        if known.host and known.port:
+            return {"host": known.host, "port": known.port}
+        name = kubeconfig_secret_name(cluster.metadata.name)
+        try:
+            secret = await self._client.get(Secret, name, obj.metadata.namespace)
+            parts = urlsplit(kubeconfig.parse(secret.data.get(KUBECONFIG_KEY, b"")).server)
+        except (errors.NotFound, kubeconfig.KubeconfigError):
+            return {}
+        return {"host": parts.hostname, "port": parts.port or 443} if parts.hostname else {}
 
-    async def _security_groups(self, cluster: str, region: str) -> Raw:
-        filters = [{"Name": f"tag:{tags.cluster_tag(cluster)}", "Values": ["owned", "shared"]}]
-        answer = await self._calls.call(region, "ec2", "describe_security_groups", Filters=filters)
-        found: Raw = {}
-        for group in sorted(answer["SecurityGroups"], key=lambda g: str(g["GroupId"])):
-            role = tags.from_aws(group.get("Tags") or ()).get(tags.ROLE, "")
-            if role in _ROLES and role not in found:
-                found[role] = {"id": group["GroupId"], "name": group["GroupName"]}
-        return found
+    # --- what is written
 
-    async def _subnets(self, obj: AWSCluster, cluster: str, region: str) -> tuple[Subnet, ...]:
-        filters = [{"Name": f"tag:kubernetes.io/cluster/{cluster}", "Values": ["owned", "shared"]}]
-        if vpc := obj.spec.network.vpc.id:
-            filters.append({"Name": "vpc-id", "Values": [vpc]})
-        answer = await self._calls.call(region, "ec2", "describe_subnets", Filters=filters)
-        found = sorted(answer["Subnets"], key=lambda s: str(s["SubnetId"]))
-        public = {"kubernetes.io/role/elb"}
-        written = [
-            {
-                "id": subnet["SubnetId"],
-                "availabilityZone": subnet["AvailabilityZone"],
-                "cidrBlock": subnet["CidrBlock"],
-                "isPublic": bool(public & tags.from_aws(subnet.get("Tags") or ()).keys()),
-            }
-            for subnet in found
-        ]
-        if written:
-            await self._patch(obj, {"spec": {"network": {"subnets": written}}})
-        return tuple(Subnet(id=s["id"], availability_zone=s["availabilityZone"]) for s in written)
+    async def _write_spec(self, obj: AWSCluster, facts: Facts, endpoint: Raw) -> None:
+        """Write down what was found: core reads the endpoint there, pools and people the subnets."""
+        patch: Raw = {}
+        if not obj.spec.control_plane_endpoint.host:
+            patch["controlPlaneEndpoint"] = endpoint
+        if facts.found:
+            patch["network"] = {"subnets": list(facts.subnets)}
+        if patch:
+            meta = obj.metadata
+            marks = {"metadata": {"annotations": {FOUND_ANNOTATION: "true"}}} if facts.found else {}
+            await self._client.patch(AWSCluster, meta.name, meta.namespace, patch={"spec": patch, **marks})
 
-    async def _patch(self, obj: AWSCluster, patch: Raw) -> None:
-        await self._client.patch(AWSCluster, obj.metadata.name, obj.metadata.namespace, patch=patch)
+    def _status(self, obj: AWSCluster, *, facts: Facts | None = None, reason: str = "", message: str = "") -> Raw:
+        """`ready` once is ready for good. A cluster may be used before its subnets are found: pools may name theirs."""
+
+        def said(type_: str, ok: bool, reason: str, message: str, severity: str = "Warning") -> Raw:
+            return statuses.condition(type_, ok, reason=reason, message=message, severity=severity)
+
+        wanted = [said("Ready", not reason, reason, message)]
+        wanted.append(said("NetworkCreated", False, "OutOfScope", OUT_OF_SCOPE, "Info"))
+        made: Raw = {"ready": obj.status.ready or facts is not None}
+        if facts is not None:
+            tagged = "with the cluster's tags was found, and the spec names none"
+            wanted.append(said("SubnetsReady", bool(facts.subnets), "SubnetsNotFound", f"no subnet {tagged}"))
+            no_group = f"no security group for nodes {tagged}"
+            wanted.append(said("ClusterSecurityGroupsReady", "node" in facts.groups, "NotFound", no_group))
+            made["networkStatus"] = {"securityGroups": facts.groups}
+            made["failureDomains"] = {zone: {"controlPlane": True} for zone in facts.zones}
+        made["conditions"] = statuses.conditions(obj.status.conditions, wanted, self._clock.now())
+        return made
 
     async def _write(self, obj: AWSCluster, status: Raw) -> None:
         before = objects.to_raw(obj).get("status", {})
@@ -124,10 +143,11 @@ class AWSClusterReconciler:
             )
 
 
-def _status(obj: AWSCluster, now: dt.datetime, *, reason: str = "", message: str = "") -> Raw:
-    """`Ready` and `NetworkReady`; `ready` once is ready for good."""
-    wanted = [
-        statuses.condition(type_, not reason, reason=reason, message=message, severity="Warning")
-        for type_ in ("Ready", "NetworkReady")
-    ]
-    return {"ready": obj.status.ready, "conditions": statuses.conditions(obj.status.conditions, wanted, now)}
+def _missing(region: str, endpoint: Raw) -> str:
+    """What of the facts nobody gives, and who could."""
+    if not region:
+        return "spec.region must be given: neither the object nor the process says one"
+    if not endpoint:
+        said = "spec.controlPlaneEndpoint must be given, or the cluster's kubeconfig secret must be there"
+        return f"{said}: {OUT_OF_SCOPE}"
+    return ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import random
 from collections.abc import Iterable
+from functools import partial
 
 from capipool import sdk
+from capipool.api import labels
 from capipool.api.core import Cluster
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import AWSCluster
@@ -15,6 +17,8 @@ from capipool.providers.aws.cluster import AWSClusterReconciler
 from capipool.providers.aws.kinds import crds, rules
 from capipool.providers.aws.provider import AWSPoolProvider
 from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import Selecting
+from capipool.sdk import Intervals
 from capipool.workload.connections import Connections
 
 __all__ = ["available", "crds", "rules", "setup"]
@@ -33,17 +37,26 @@ def setup(
     region: str = "",
     endpoint: str = "",
     calls: Calls | None = None,
+    intervals: Intervals | None = None,
     concurrency: int = 20,
+    watch_filter: str = "",
+    machine_pools: bool = True,
 ) -> None:
     """Add the AWS provider to a manager.
 
     `region` is for clusters that name none, `endpoint` is another's than AWS's own; credentials come by the library's
-    own chain. `calls` is for who makes them by other means.
+    own chain. `calls` is for who makes them by other means; `intervals` is how often pools are looked at. With
+    `watch_filter` it sees to objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`. Without
+    `machine_pools` it sees to clusters alone.
     """
     made = calls or Calls(rng=rng, endpoint=endpoint)
-    sdk.setup(manager, connections, AWSPoolProvider(manager, made, default_region=region), concurrency=concurrency)
+    if machine_pools:
+        provider = AWSPoolProvider(manager, made, default_region=region)
+        provider.intervals = intervals or provider.intervals
+        sdk.setup(manager, connections, provider, concurrency=concurrency, watch_filter=watch_filter)
     clusters = AWSClusterReconciler(manager, made, default_region=region)
-    controller = manager.controller("awscluster", clusters, concurrency=4)
+    selecting = Selecting(clusters, clusters.objects.get, partial(labels.selects, watch_filter))
+    controller = manager.controller("awscluster", selecting, concurrency=4)
     controller.watch(clusters.objects, _cluster_changed)
     controller.watch(clusters.clusters, _owner_changed)
 
@@ -57,15 +70,20 @@ def _cluster_changed(old: AWSCluster | None, new: AWSCluster | None) -> Iterable
 
 def _facts(obj: AWSCluster) -> tuple[object, ...]:
     meta = obj.metadata
-    return (meta.uid, obj.spec, meta.annotations, meta.deletion_timestamp, meta.owner_references)
+    return (meta.uid, obj.spec, meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references)
 
 
 def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-    """A Cluster that comes, is paused, or goes on."""
+    """A Cluster that comes, is paused or goes on, or learns its endpoint."""
     if new is None or new.spec.infrastructure_ref is None:
         return ()
     reference = new.spec.infrastructure_ref
-    if old is not None and (old.spec.paused, old.spec.infrastructure_ref) == (new.spec.paused, reference):
+    if old is not None and _relevant(old) == _relevant(new):
         return ()
     same = reference.group_kind == AWSCluster.RESOURCE.group_kind
     return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
+
+
+def _relevant(cluster: Cluster) -> tuple[object, ...]:
+    spec = cluster.spec
+    return (cluster.metadata.uid, spec.paused, spec.infrastructure_ref, spec.control_plane_endpoint)

@@ -10,8 +10,15 @@ POOL = "capipool.io/pool"
 """Which pool made it: `<namespace>/<name>`. What upstream made does not have it."""
 REVISION = "capipool.io/revision"
 ROLE = "sigs.k8s.io/cluster-api-provider-aws/role"
+ASSOCIATION = "sigs.k8s.io/cluster-api-provider-aws/association"
+"""On a subnet, `secondary`: its addresses are for pods, and no node is launched into it."""
 _CLUSTER = "sigs.k8s.io/cluster-api-provider-aws/cluster/"
 _KUBERNETES = "kubernetes.io/cluster/"
+
+
+def kubernetes_tag(cluster: str) -> str:
+    """The key by which cloud providers of Kubernetes know a cluster's things; its value is `owned` or `shared`."""
+    return _KUBERNETES + cluster
 
 
 def cluster_tag(cluster: str) -> str:
