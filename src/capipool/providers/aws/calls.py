@@ -11,11 +11,13 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import failures
 from capipool.sdk.errors import CloudUnavailable, PermissionDenied, ProviderError, Throttled
+
+ResultT = TypeVar("ResultT")
 
 THREADS = 8
 """Calls under way at once of one account in one region: each waits on the network in a thread of its own."""
@@ -154,6 +156,18 @@ class Calls:
                 if attempt == _ATTEMPTS:
                     raise
                 await asyncio.sleep(_BACKOFF_SECONDS * 2**attempt * self._shared.rng.uniform(0.5, 1))
+
+    async def use(self, region: str, service: str, function: Callable[[Any], ResultT]) -> ResultT:
+        """Have a function use the library's client of a service, for what is no call: signing something, for instance.
+
+        Off the event loop, with the account's keys. Raises ProviderError.
+        """
+        keys = await self._account.keys(region) if self._account is not None else None
+        library = await self._client(service, region, keys)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._shared.pool, function, library)
+        except Exception as error:
+            raise failures.translate(f"a use of {service}", error) from error
 
     async def close(self) -> None:
         """Take no more calls, of no account. Those under way end by their timeouts."""
