@@ -123,8 +123,7 @@ def track(
     if old is None or not is_tracked(old) or given in ([], [{}]):
         # Whoever creates an object with its managed fields restores it: they are kept.
         return new if given is None or (old is None and given not in ([], [{}])) else _write(new, {})
-    before, after = values.leaves(old, schema), values.leaves(new, schema)
-    changed, gone = _compare(before, after)
+    changed, gone = _compare(*values.differing(old, new, schema))
     changed, gone = _owned(changed), _owned(gone)
     if not changed and not gone:
         return {**new, "metadata": {**new["metadata"], "managedFields": old["metadata"]["managedFields"]}}
@@ -185,7 +184,7 @@ def _compare(before: values.Leaves, after: values.Leaves) -> tuple[Fields, Field
 
 def _after(others: Owners, before: Raw, merged: Raw, schema: Mapping[str, Any], *, force: bool) -> Owners:
     """What the others own after an apply. Raises Conflict where it would take from them unforced."""
-    changed, gone = _compare(values.leaves(before, schema), values.leaves(merged, schema))
+    changed, gone = _compare(*values.differing(before, merged, schema))
     lost = {who: owned.fields & changed for who, owned in others.items() if owned.fields & changed}
     if lost and not force:
         raise _conflict({who: (fields, others[who].time) for who, fields in lost.items()})

@@ -12,6 +12,7 @@ from typing import Any
 
 from capipool.apiserver.fieldmanager import paths
 from capipool.apiserver.fieldmanager.paths import Path
+from capipool.machinery.patch.merge import same
 
 Schema = Mapping[str, Any]
 _FREE: Schema = {}
@@ -41,6 +42,29 @@ def leaves(value: Mapping[str, Any], schema: Schema) -> Leaves:
     return found
 
 
+def differing(old: Mapping[str, Any], new: Mapping[str, Any], schema: Schema) -> tuple[Leaves, Leaves]:
+    """Take two states of an object apart, but for the fields that are the same in both: most are, in most writes."""
+    before, after = Leaves(), Leaves()
+    _walk_both(old, new, schema, (), (before, after))
+    return before, after
+
+
+def _walk_both(
+    old: Mapping[str, Any], new: Mapping[str, Any], schema: Schema, path: Path, found: tuple[Leaves, Leaves]
+) -> None:
+    for one in found:
+        one.holders.add(path)
+    differ = [key for key in {**old, **new} if key not in old or key not in new or not same(old[key], new[key])]
+    for key in differ:
+        values, inner = [side[key] for side in (old, new) if key in side], child(schema, key)
+        if all(isinstance(v, Mapping) and v for v in values) and len(values) == 2 and not is_atomic_map(inner):
+            _walk_both(values[0], values[1], inner, (*path, paths.field(key)), found)
+            continue
+        for side, one in zip((old, new), found, strict=True):
+            if key in side:
+                _walk_field(key, side[key], schema, path, one)
+
+
 def _walk(value: Any, schema: Schema, path: Path, found: Leaves) -> None:
     if isinstance(value, Mapping) and value and not is_atomic_map(schema):
         _walk_object(value, schema, path, found)
@@ -58,12 +82,15 @@ def _walk(value: Any, schema: Schema, path: Path, found: Leaves) -> None:
 
 def _walk_object(value: Mapping[str, Any], schema: Schema, path: Path, found: Leaves) -> None:
     found.holders.add(path)
-    properties = schema.get("properties") or _FREE
     for key, inner in value.items():
-        here = (*path, paths.field(key))
-        if key not in properties and isinstance(inner, Mapping) and inner:
-            found.values[here] = PRESENT
-        _walk(inner, child(schema, key), here, found)
+        _walk_field(key, inner, schema, path, found)
+
+
+def _walk_field(key: str, value: Any, schema: Schema, path: Path, found: Leaves) -> None:
+    here = (*path, paths.field(key))
+    if isinstance(value, Mapping) and value and key not in (schema.get("properties") or _FREE):
+        found.values[here] = PRESENT
+    _walk(value, child(schema, key), here, found)
 
 
 def child(schema: Schema, key: str) -> Schema:

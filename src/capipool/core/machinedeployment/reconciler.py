@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from capipool.api.constants import GROUP, Label
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
+from capipool.core import gathering
 from capipool.core.machinedeployment import apply
 from capipool.core.machinedeployment.decide import decide
 from capipool.core.machinedeployment.observe import Observer
@@ -61,8 +62,12 @@ class MachineDeploymentReconciler:
         self._controller = controller
         controller.watch(self._deployments, _deployment_changed)
         controller.watch(self._observer.sets, _set_changed)
-        controller.watch(self._observer.machines, self._machine_changed)
+        gathering.watch(controller, self._observer.machines, self._machine_changed, self._size)
         controller.watch(self._manager.caches.of(Cluster, self._options.namespace), self._cluster_changed)
+
+    def _size(self, key: ObjectKey) -> int:
+        deployment = self._deployments.get(key)
+        return max(deployment.spec.replicas or 0, deployment.status.replicas or 0) if deployment is not None else 0
 
     def _machine_changed(self, old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
         """The deployment of a machine whose conditions changed: it shows what its machines wait for."""

@@ -11,6 +11,7 @@ from capipool.api.builtin import Node
 from capipool.api.constants import Annotation
 from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
 from capipool.api.indexes import NODE_NAME, machine_node_name
+from capipool.core import gathering
 from capipool.core.machinehealthcheck import apply
 from capipool.core.machinehealthcheck.decide import decide
 from capipool.core.machinehealthcheck.observe import BY_CLUSTER, BY_PROVIDER_ID, Observer, of_cluster
@@ -56,10 +57,14 @@ class MachineHealthCheckReconciler:
         """Watch everything that health checks judge by."""
         self._controller = controller
         controller.watch(self._checks, _spec_changed)
-        controller.watch(self._observer.machines, self._machine_changed)
-        controller.watch(self._observer.pools, self._pool_changed)
+        gathering.watch(controller, self._observer.machines, self._machine_changed, self._size)
+        gathering.watch(controller, self._observer.pools, self._pool_changed, self._size)
         controller.watch(self._manager.caches.of(Cluster, self._options.namespace), self._cluster_changed)
         self._connections.subscribe(self._connection_changed)
+
+    def _size(self, key: ObjectKey) -> int:
+        check = self._checks.get(key)
+        return (check.status.expected_machines or 0) if check is not None else 0
 
     def _machine_changed(self, old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
         """The checks of a machine's cluster, where something changed that a check may look at."""
@@ -104,7 +109,8 @@ class MachineHealthCheckReconciler:
         of_machines = ((m.metadata.namespace, m.spec.cluster_name) for m in machines)
         of_pools = ((p.metadata.namespace, p.spec.cluster_name) for p in pools)
         if cluster in of_machines or cluster in of_pools:
-            self._enqueue(self._of(cluster))
+            assert self._controller is not None
+            gathering.enqueue(self._controller, self._of(cluster), self._size)
 
     def _enqueue(self, keys: Iterable[ObjectKey]) -> None:
         assert self._controller is not None

@@ -133,7 +133,7 @@ def in_place(world: World, gone: set[str]) -> list[Raw]:
     if world.synced:
         # Nothing was taken out of the template since all machines were synced: what they have tells enough, and saves
         # reading the managed fields of a thousand machines whenever one of them reports something.
-        staying = [m for m in staying if not machines.has_all(world.machine_set, m)]
+        staying = machines.lacking(world.machine_set, staying)
     wanted = [(m, machines.desired(world, m.metadata.name, m)) for m in staying]
     return [raw for m, raw in wanted if serverside.needs_apply(m, raw, machines.FIELD_MANAGER)]
 

@@ -7,7 +7,8 @@ and never a part without a machine.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from capipool.api import labels, naming
 from capipool.api.constants import Annotation, Label
@@ -15,7 +16,7 @@ from capipool.api.core import Cluster, Machine, MachineSet
 from capipool.core import ownership
 from capipool.core.machineset.world import Part, Template, World
 from capipool.machinery import objects
-from capipool.machinery.objects import Raw, wire_name
+from capipool.machinery.objects import Model, Raw, wire_name
 from capipool.machinery.resource import Resource, split_api_version
 
 FIELD_MANAGER = "capipool-machineset"
@@ -77,14 +78,32 @@ def machine_labels(machine_set: MachineSet) -> dict[str, str]:
     return {**machine_set.spec.template.metadata.labels, **own}
 
 
-def has_all(machine_set: MachineSet, machine: Machine) -> bool:
-    """Whether a machine has everything that is synced in place. What it may have beyond that is not looked for."""
-    template, meta, spec = machine_set.spec.template, machine.metadata, machine.spec
-    return (
-        machine_labels(machine_set).items() <= meta.labels.items()
-        and template.metadata.annotations.items() <= meta.annotations.items()
-        and all(getattr(spec, field) == getattr(template.spec, field) for field in _IN_PLACE)
-    )
+def lacking(machine_set: MachineSet, machines: Iterable[Machine]) -> list[Machine]:
+    """The machines without something that is synced in place. What they have beyond that is not looked for.
+
+    Defaults that admission filled in are such a thing: a machine has them, and its template need not.
+    """
+    template = machine_set.spec.template
+    wanted = [(field, getattr(template.spec, field)) for field in _IN_PLACE]
+    labels_, annotations = machine_labels(machine_set).items(), template.metadata.annotations.items()
+    return [
+        m
+        for m in machines
+        if not (
+            labels_ <= m.metadata.labels.items()
+            and annotations <= m.metadata.annotations.items()
+            and all(_covers(getattr(m.spec, field), value) for field, value in wanted)
+        )
+    ]
+
+
+def _covers(actual: Any, wanted: Any) -> bool:
+    """Whether a part of a machine's spec has everything that the template's has."""
+    if isinstance(wanted, Model):
+        return all(_covers(getattr(actual, f), getattr(wanted, f)) for f in wanted.__struct_fields__)
+    if isinstance(wanted, tuple):
+        return all(any(_covers(a, w) for a in actual) for w in wanted)
+    return wanted is None or bool(wanted == actual) or (actual is None and not wanted)
 
 
 def missing_parts(world: World) -> Iterator[Part]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from capipool.api.builtin import CustomResourceDefinition
 from capipool.api.constants import GROUP, Annotation
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet, MachineTemplateSpec
+from capipool.core import gathering
 from capipool.core.machineset import apply
 from capipool.core.machineset.decide import decide
 from capipool.core.machineset.observe import Observer, orphan_of
@@ -72,10 +73,14 @@ class MachineSetReconciler:
         self._controller = controller
         caches, namespace = self._manager.caches, self._options.namespace
         controller.watch(self._sets, _set_changed)
-        controller.watch(self._observer.machines, self._machine_changed)
+        gathering.watch(controller, self._observer.machines, self._machine_changed, self._size)
         controller.watch(self._observer.deployments, self._deployment_changed)
         controller.watch(caches.of(Cluster, namespace), self._cluster_changed)
         controller.watch(self._references.definitions, self._definition_changed)
+
+    def _size(self, key: ObjectKey) -> int:
+        machine_set = self._sets.get(key)
+        return max(machine_set.spec.replicas or 0, machine_set.status.replicas or 0) if machine_set is not None else 0
 
     def _machine_changed(self, old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
         """The set of a machine, where something changed that the set counts or syncs; all sets for an orphan."""

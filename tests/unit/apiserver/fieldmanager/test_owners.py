@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capipool.apiserver.builtin.table import RESOURCES
-from capipool.apiserver.fieldmanager import owners, paths
+from capipool.apiserver.fieldmanager import owners, paths, values
 from capipool.machinery import errors
+from capipool.machinery.patch import merge
 from capipool.machinery.schema import engine
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -316,3 +317,28 @@ def test_after_a_forced_apply_the_object_says_what_the_intent_says(steps: list[t
             assert found[key] == value
     everyone = set[str]().union(*(owned_by(obj, m) for m in "abc"))
     assert (".spec.replicas" in everyone) == ("replicas" in found)
+
+
+MAPS = st.dictionaries(st.sampled_from("ab"), st.sampled_from(["", "x"]), max_size=2)
+FREE = st.recursive(MAPS, lambda inner: st.dictionaries(st.sampled_from("cd"), inner, max_size=2), max_leaves=4)
+ANYTHING = st.fixed_dictionaries(
+    {}, optional={"spec": SPECS, "status": MAPS, "labels": MAPS, "selector": MAPS, "any": FREE, "unknown": FREE}
+)
+
+
+@given(ANYTHING, ANYTHING)
+def test_leaving_out_what_is_the_same_in_both_finds_the_same_changes(old: Any, new: Any) -> None:
+    one, other = (_laid_out(each) for each in (old, new))
+    before, after = (values.leaves(each, SCHEMA) for each in (one, other))
+    changed = {p for p, v in after.values.items() if p not in before.values or not merge.same(before.values[p], v)}
+    gone = {p for p in before.values if p not in after.values and p not in after.holders}
+    before, after = values.differing(one, other, SCHEMA)
+    assert {p for p, v in after.values.items() if p not in before.values or before.values[p] != v} == changed
+    assert {p for p in before.values if p not in after.values and p not in after.holders} == gone
+
+
+def _laid_out(parts: dict[str, Any]) -> dict[str, Any]:
+    """Some parts in the spec, where the schema knows maps that are owned whole, free ones, and none at all."""
+    inner = {key: parts[key] for key in ("selector", "any", "unknown") if key in parts}
+    whole = thing(labels=parts.get("labels"), **parts.get("spec", {}), **inner)
+    return whole | ({"status": parts["status"]} if "status" in parts else {})
