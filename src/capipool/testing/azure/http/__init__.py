@@ -1,0 +1,1 @@
+"""How the subscription is reached: requests in, ARM's answers out. Decides nothing about resources."""

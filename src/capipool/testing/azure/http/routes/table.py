@@ -1,0 +1,17 @@
+"""All routes, in the order in which they are looked at."""
+
+from __future__ import annotations
+
+from capipool.testing.azure.http.answers import Route
+from capipool.testing.azure.http.routes import groups, members, operations, scalesets, virtualmachines
+
+
+def routes() -> tuple[Route, ...]:
+    """Every path of the Resource Manager."""
+    return (
+        *groups.ROUTES,
+        *operations.ROUTES,
+        *scalesets.ROUTES,
+        *members.ROUTES,
+        *virtualmachines.ROUTES,
+    )
