@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from capipool.api.core import MachineDrainRule
+from capipool.client.client import Client
 from capipool.machinery.errors import ApiError
 from capipool.runtime.cache import Caches
 from capipool.runtime.events import EventRecorder
@@ -19,6 +20,7 @@ from capipool.sdk.engine.picture import InstanceState
 from capipool.sdk.engine.plan import Cause, Plan, Removal, Wait
 from capipool.sdk.engine.strategy import RolloutMode
 from capipool.sdk.errors import ProviderError
+from capipool.sdk.machines import leaving
 from capipool.sdk.observe import World
 from capipool.sdk.provider import HoldsTerminations, PoolProvider, ProtectsInstances, RollsNatively
 from capipool.workload import drain
@@ -33,6 +35,8 @@ class Outcome:
     waits: list[Wait] = field(default_factory=list)
     retry_after: dt.timedelta | None = None
     failures: list[Exception] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
+    """Instances whose termination was ordered."""
 
     def again(self, delay: dt.timedelta | None) -> None:
         """Look again after so long, unless it is sooner already."""
@@ -43,8 +47,9 @@ class Outcome:
 class Applier:
     """Acts on the cloud through a provider, and on the nodes through the workload cluster's API."""
 
-    def __init__(self, provider: PoolProvider[Any], caches: Caches, events: EventRecorder) -> None:
+    def __init__(self, provider: PoolProvider[Any], client: Client, caches: Caches, events: EventRecorder) -> None:
         self._provider = provider
+        self._client = client
         self._rules = caches.of(MachineDrainRule)
         self._events = events
 
@@ -90,19 +95,26 @@ class Applier:
             await provider.protect(pool, live, protected=False)
 
     async def _spare(self, world: World[Any], id: str) -> None:
-        if world.workload is not None and (node := world.nodes.get(id)) is not None:
+        machine = world.shown(id).machine
+        if machine is not None and world.shown(id).begun:
+            await leaving.spare(self._client, machine)
+        node = world.nodes.get(id)
+        if world.workload is not None and node is not None and (machine is None or removal.since(node) is not None):
             await removal.spare(world.workload, node)
 
     async def _remove(self, world: World[Any], plan: Plan, outcome: Outcome) -> None:
-        """Drain those that go, and terminate in one call all that are ready to."""
+        """Drain those that go, and terminate all that are ready to: in one call, or in two where some are replaced."""
         going = []
         for planned in plan.removals:
             drained = await self._try(outcome, self._drained, world, planned, outcome)
             if drained and planned.terminate:
                 going.append(planned)
-        if going:
-            outcome.acted = True
-            await self._try(outcome, self._terminate, world, going, plan.decrement)
+        for decrement in (True, False):
+            those = [r for r in going if r.decrement is decrement]
+            if those:
+                outcome.acted = True
+                outcome.ended.update(r.id for r in those)
+                await self._try(outcome, self._terminate, world, those, decrement)
         await self._release_held(world, outcome)
 
     async def _terminate(self, world: World[Any], going: list[Removal], decrement: bool) -> None:
@@ -113,7 +125,16 @@ class Applier:
             self._events.event(world.found.pool.object, "Normal", "Terminated", f"terminated {names} ({cause.value})")
 
     async def _drained(self, world: World[Any], planned: Removal, outcome: Outcome) -> bool:
-        """Take one step to drain the node of an instance; True when nothing is left to wait for."""
+        """Take one step to take an instance out of service; True when nothing is left to wait for."""
+        shown = world.shown(planned.id)
+        if shown.machine is None and not shown.drained:
+            return await self._drained_here(world, planned, outcome)
+        strategy, now = world.picture.strategy, world.picture.now
+        progress = await leaving.step(self._client, shown, planned.cause, drain=strategy.drain, now=now)
+        return _went_on(outcome, progress, "DeletingMachine")
+
+    async def _drained_here(self, world: World[Any], planned: Removal, outcome: Outcome) -> bool:
+        """The same for an instance without a Machine: its node is drained."""
         node = world.nodes.get(planned.id)
         if node is None or world.workload is None or not world.picture.strategy.drain:
             return True
@@ -129,10 +150,7 @@ class Applier:
             timeout_seconds=template.spec.deletion.node_drain_timeout_seconds,
             now=world.picture.now,
         )
-        if not progress.done:
-            outcome.waits.append(Wait("DrainingNode", progress.message))
-            outcome.again(progress.retry_after)
-        return progress.done
+        return _went_on(outcome, progress, "DrainingNode")
 
     async def _release_held(self, world: World[Any], outcome: Outcome) -> None:
         """Drain the nodes of instances that the cloud takes back but holds, and let it go on."""
@@ -152,3 +170,11 @@ class Applier:
         revision = world.found.launch.revision
         if any(i.revision not in ("", revision) for i in world.group.instances):
             await self._provider.roll(world.found.pool, world.found.launch, seen=world.group)
+
+
+def _went_on(outcome: Outcome, progress: removal.Progress, reason: str) -> bool:
+    """Note what a removal waits for; True where it waits for nothing."""
+    if not progress.done:
+        outcome.waits.append(Wait(reason, progress.message))
+        outcome.again(progress.retry_after)
+    return progress.done

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from capipool.api.builtin import Node
 from capipool.api.constants import Annotation
 from capipool.machinery.objects import Object
 from capipool.sdk import inputs, removal
-from capipool.sdk.engine.picture import Member, NodeHealth, Picture
+from capipool.sdk.engine.picture import Deletion, Member, NodeHealth, Picture
 from capipool.sdk.engine.strategy import Strategy
 from capipool.sdk.inputs import Found
+from capipool.sdk.machines.census import NOT_SHOWN, Census, Shown
 from capipool.sdk.provider import Group, Instance
 from capipool.sdk.report import InstanceNode
 from capipool.workload import nodes
@@ -32,6 +33,12 @@ class World(Generic[ObjectT]):
     nodes: Mapping[str, Node]
     """By instance id."""
     picture: Picture
+    census: Census = field(default_factory=Census)
+    """Objects and Machines of the instances, where the provider shows them so."""
+
+    def shown(self, id: str) -> Shown:
+        """How an instance is shown."""
+        return self.census.shown.get(id, NOT_SHOWN)
 
     def instance_nodes(self) -> dict[str, InstanceNode]:
         """What the status says of nodes, by provider ID."""
@@ -43,7 +50,13 @@ class World(Generic[ObjectT]):
 
 
 def world(
-    found: Found[ObjectT], group: Group, strategy: Strategy, connections: Connections, now: dt.datetime
+    found: Found[ObjectT],
+    group: Group,
+    strategy: Strategy,
+    connections: Connections,
+    *,
+    census: Census,
+    now: dt.datetime,
 ) -> World[ObjectT]:
     """Join a group with its nodes. Reads caches only."""
     machine_pool, cluster = found.pool.machine_pool, found.pool.cluster
@@ -56,7 +69,7 @@ def world(
         replicas=1 if machine_pool.spec.replicas is None else machine_pool.spec.replicas,
         desired=group.desired,
         revision=found.launch.revision,
-        members=tuple(_member(i, joined.get(i.id), exempt) for i in group.instances),
+        members=tuple(_member(i, joined.get(i.id), census.shown.get(i.id, NOT_SHOWN), exempt) for i in group.instances),
         strategy=strategy,
         min_ready_seconds=template.min_ready_seconds or 0,
         externally_scaled=inputs.is_externally_scaled(machine_pool),
@@ -64,7 +77,7 @@ def world(
         nodes_unknown_reason="" if workload is not None else connections.unavailable_reason(cluster.key),
         operation=group.operation,
     )
-    return World(found, group, workload, joined, picture)
+    return World(found, group, workload, joined, picture, census)
 
 
 def _nodes(group: Group, workload: WorkloadCluster | None) -> dict[str, Node]:
@@ -75,8 +88,11 @@ def _nodes(group: Group, workload: WorkloadCluster | None) -> dict[str, Node]:
     return {id: nodes.newest(those) for id, those in found if those}
 
 
-def _member(instance: Instance, node: Node | None, exempt: bool) -> Member:
-    """An instance and what its node says. `exempt`: the pool is not to be healed, whatever is asked on a node."""
+def _member(instance: Instance, node: Node | None, shown: Shown, exempt: bool) -> Member:
+    """An instance, and what its node and its Machine say.
+
+    `exempt`: the pool is not to be healed, whatever is asked on a node.
+    """
     fields: dict[str, Any] = {}
     if node is not None:
         condition = nodes.ready_condition(node)
@@ -90,7 +106,13 @@ def _member(instance: Instance, node: Node | None, exempt: bool) -> Member:
             and not exempt
             and Annotation.MACHINE_SKIP_REMEDIATION not in annotations,
         }
-    marked = instance.marked or (node is not None and Annotation.DELETE_MACHINE in node.metadata.annotations)
+    marked = instance.marked or shown.marked
+    marked = marked or (node is not None and Annotation.DELETE_MACHINE in node.metadata.annotations)
+    deletion = shown.deletion
+    if shown.begun or deletion is not Deletion.NONE:
+        fields["removing"] = True
+    if deletion is Deletion.ORDERED:
+        fields["remediate"] = shown.given_up
     return Member(
         id=instance.id,
         state=instance.state,
@@ -101,5 +123,7 @@ def _member(instance: Instance, node: Node | None, exempt: bool) -> Member:
         marked=marked,
         name=instance.name,
         message=instance.message,
+        deletion=deletion,
+        drained=shown.drained,
         **fields,
     )

@@ -273,6 +273,9 @@ class InstanceView:
     object: Any
     """The provider's machine object as it was read: a typed `Object`."""
     now: dt.datetime
+    outdated: bool = False
+    """Whether it was launched from another revision than the pool's: what core shows as `UpToDate`, if the status has
+    that condition."""
 
 
 @runtime_checkable

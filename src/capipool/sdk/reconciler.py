@@ -12,23 +12,25 @@ from typing import Any, Generic, TypeVar
 
 from capipool.api.core import Cluster, MachinePool
 from capipool.client.client import Client
-from capipool.machinery import errors, objects
+from capipool.machinery import errors
 from capipool.machinery.clock import Clock
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Object, Raw
-from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import engine, inputs, observe
 from capipool.sdk.apply import Applier, Outcome
-from capipool.sdk.engine.decide import outdated
+from capipool.sdk.engine.crowd import outdated
 from capipool.sdk.engine.plan import Plan, Wait
 from capipool.sdk.errors import GroupChanged, InstanceGroupNotFound, NotOwned, ProviderError
 from capipool.sdk.inputs import Found, Inputs
+from capipool.sdk.machines import plan as machine_plans
+from capipool.sdk.machines.apply import Keeper
+from capipool.sdk.machines.census import Census
 from capipool.sdk.observe import World
-from capipool.sdk.provider import Group, Pool, PoolProvider, PushesChanges
+from capipool.sdk.provider import DescribesMachines, Group, Pool, PoolProvider, PushesChanges
 from capipool.sdk.report import Report
 from capipool.workload.connections import Connections
 
@@ -38,6 +40,8 @@ PATIENCE = dt.timedelta(seconds=2)
 """A new object that waits for its cluster or its bootstrap data is given so long before its status says so: most waits
 are over by then, and a pool costs a write less."""
 _SOON = dt.timedelta(milliseconds=200)
+_TAKEN = dt.timedelta(minutes=1)
+"""How often a name that somebody else's object has is looked at: nothing tells of objects that are no pool's."""
 
 
 class PoolReconciler(Generic[ObjectT]):
@@ -51,7 +55,11 @@ class PoolReconciler(Generic[ObjectT]):
         self._connections = connections
         self.inputs = Inputs(provider, manager.client, manager.caches)
         self.objects = manager.caches.of(provider.kind)
-        self._applier = Applier(provider, manager.caches, manager.events)
+        self._applier = Applier(provider, manager.client, manager.caches, manager.events)
+        self.machines: Keeper | None = None
+        """Keeps the objects that stand for instances, where the provider shows them so."""
+        if isinstance(provider, DescribesMachines):
+            self.machines = Keeper(provider, manager.client, manager.caches)
         self.pools_of_instances: dict[tuple[ObjectKey, str], ObjectKey] = {}
         """Which pool an instance belongs to, by cluster and provider ID: how a change of a node finds its pool."""
         self._instances_of_pools: dict[ObjectKey, frozenset[tuple[ObjectKey, str]]] = {}
@@ -60,7 +68,7 @@ class PoolReconciler(Generic[ObjectT]):
         """Take one step for one pool. Raises ApiError where only backoff helps."""
         obj = self.objects.get(key)
         if obj is None:
-            self._remember(key, None, ())
+            self._forget(key)
             return reconcile.DONE
         owner = self.inputs.owner(obj)
         cluster = self.inputs.cluster(obj, owner)
@@ -91,6 +99,7 @@ class PoolReconciler(Generic[ObjectT]):
         outcome = await self._applier.apply(world, plan)
         await self._follow_desired(world)
         await self._write_provider_ids(world)
+        await self._keep_machines(world, outcome)
         if new and plan.waits and isinstance(self._provider, PushesChanges) and not outcome.failures:
             return self._next(pool, world, plan, outcome)  # its instances are announced in a moment: one write for both
         await self._report(pool, self._summarise(world, plan, outcome))
@@ -124,7 +133,11 @@ class PoolReconciler(Generic[ObjectT]):
             await self._provider.ensure(pool, found.launch, replicas=wanted, seen=seen)
         group = seen if seen is not None else await self._provider.observe(pool)
         self._remember(pool.key, pool.cluster.key, [i.provider_id for i in group.instances])
-        return observe.world(found, group, strategy, self._connections, self._clock.now()), seen is None
+        return self._world(found, group, strategy), seen is None
+
+    def _world(self, found: Found[ObjectT], group: Group, strategy: engine.Strategy) -> World[ObjectT]:
+        census = self.machines.take(found.pool, group) if self.machines is not None else Census()
+        return observe.world(found, group, strategy, self._connections, census=census, now=self._clock.now())
 
     async def _look(self, pool: Pool[ObjectT]) -> Group | None:
         try:
@@ -166,6 +179,23 @@ class PoolReconciler(Generic[ObjectT]):
         meta = machine_pool.metadata
         await self._client.patch(MachinePool, meta.name, meta.namespace, patch=patch)
 
+    async def _keep_machines(self, world: World[ObjectT], outcome: Outcome) -> None:
+        """Have an object for each instance, where the provider shows them so."""
+        if self.machines is None:
+            return
+        facts = machine_plans.Facts(
+            pool=world.found.pool,
+            instances=world.group.instances,
+            nodes=world.nodes,
+            outdated=frozenset(m.id for m in outdated(world.picture)),
+            census=world.census,
+            now=world.picture.now,
+            ended=frozenset(outcome.ended),
+        )
+        outcome.failures += await self.machines.keep(facts)
+        outcome.waits += [_taken(self.machines, name) for name in world.census.taken]
+        outcome.again(_TAKEN if world.census.taken else None)
+
     # --- the end of a pool
 
     async def _delete(self, obj: ObjectT, owner: MachinePool | None, cluster: Cluster | None) -> Result:
@@ -181,8 +211,10 @@ class PoolReconciler(Generic[ObjectT]):
         try:
             await self._provider.delete(obj)
         except (InstanceGroupNotFound, NotOwned):
+            if self.machines is not None:
+                await self.machines.clear(obj)
             await self._set_finalizer(obj, present=False)
-            self._remember(obj.key, None, ())
+            self._forget(obj.key)
             return reconcile.DONE
         except ProviderError as error:
             await self._report_deletion(obj, str(error))
@@ -204,8 +236,7 @@ class PoolReconciler(Generic[ObjectT]):
             return None  # deleting says what is wrong, and may still work
         if isinstance(found, Wait):
             return None
-        world = observe.world(found, group, strategy, self._connections, self._clock.now())
-        outcome = await self._applier.drain_all(world)
+        outcome = await self._applier.drain_all(self._world(found, group, strategy))
         if outcome.failures:
             raise outcome.failures[0]
         if not outcome.waits:
@@ -274,9 +305,7 @@ class PoolReconciler(Generic[ObjectT]):
 
     async def _write_status(self, obj: ObjectT, status: Raw) -> None:
         """Write what differs, in one call, and nothing when nothing does."""
-        before = objects.to_raw(obj).get("status", {})
-        after = {**before, **status}
-        patch = merge.diff(before, {key: value for key, value in after.items() if value is not None})
+        patch = machine_plans.status_difference(obj, status)
         if patch is None:
             return
         try:
@@ -289,6 +318,12 @@ class PoolReconciler(Generic[ObjectT]):
             )
         except errors.NotFound:
             return  # it went meanwhile, and takes its status along
+
+    def _forget(self, key: ObjectKey) -> None:
+        """The pool is gone."""
+        self._remember(key, None, ())
+        if self.machines is not None:
+            self.machines.forget(key)
 
     def _remember(self, key: ObjectKey, cluster: ObjectKey | None, provider_ids: Sequence[str]) -> None:
         """Note whose instances these are."""
@@ -308,6 +343,12 @@ class PoolReconciler(Generic[ObjectT]):
 def _conditions(obj: Object) -> Sequence[Condition]:
     status: Any = obj.status  # type: ignore[attr-defined]
     return tuple(c for c in status.conditions if isinstance(c, Condition))
+
+
+def _taken(machines: Keeper, name: str) -> Wait:
+    kind = machines.records.resource.kind
+    said = f"{kind} {name} exists already and is not this pool's: delete it, so that its instance is shown as a Machine"
+    return Wait("MachineObjectNotOwned", said)
 
 
 def _unavailable(error: ProviderError) -> errors.ApiError:

@@ -6,16 +6,16 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from capipool.api.builtin import Node
-from capipool.api.constants import Annotation
-from capipool.api.core import Cluster, MachinePool
+from capipool.api.constants import Annotation, ConditionType
+from capipool.api.core import Cluster, Machine, MachinePool
+from capipool.machinery import conditions
 from capipool.machinery.objects import Object
 from capipool.machinery.resource import GroupKind, ObjectKey
 from capipool.runtime.controller import Controller
-from capipool.sdk import removal
+from capipool.sdk import intents, removal
 from capipool.sdk.inputs import SecretMeta
+from capipool.sdk.machines.census import Records
 from capipool.sdk.provider import PoolProvider, PushesChanges
 from capipool.sdk.reconciler import PoolReconciler
 from capipool.workload import nodes
@@ -52,19 +52,52 @@ class Watches(Generic[ObjectT]):
         controller.watch(self._inputs.clusters, self._cluster_changed)
         controller.watch(self._inputs.secrets, self._secret_changed)
         self._connections.subscribe(lambda key, workload: self._connected(controller, key, workload))
+        if self._reconciler.machines is not None:
+            self._add_machines(controller, self._reconciler.machines.records)
         if isinstance(self._provider, PushesChanges):
             self._provider.subscribe(lambda key: controller.enqueue(key, COALESCE))
 
     def _object_changed(self, old: ObjectT | None, new: ObjectT | None) -> Iterable[ObjectKey]:
         if new is None:
             return [old.key] if old is not None else ()
-        return () if old is not None and _intent(old) == _intent(new) else [new.key]
+        return () if old is not None and intents.of_object(old) == intents.of_object(new) else [new.key]
 
     def _machine_pool_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
-        if old is not None and new is not None and _wanted(old) == _wanted(new):
+        if old is not None and new is not None and intents.of_machine_pool(old) == intents.of_machine_pool(new):
             return ()
         pool = new or old
         return [key] if pool is not None and (key := self._object_of(pool)) is not None else ()
+
+    def _add_machines(self, controller: Controller, records: Records) -> None:
+        """Look at a pool anew when an object or a Machine of it changes in what matters, once for a burst of them."""
+        kind = records.resource.group_kind
+
+        def object_changed(old: Any, new: Any) -> Iterable[ObjectKey]:
+            obj = new or old
+            if old is not None and (new is None or _of_machine_object(old) != _of_machine_object(new)):
+                for owner in obj.metadata.owner_references:
+                    if owner.group_kind == self._kind:
+                        controller.enqueue(ObjectKey(obj.metadata.namespace, owner.name), COALESCE)
+            return ()
+
+        def machine_changed(old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
+            machine = new or old
+            if machine is None or machine.spec.infrastructure_ref.group_kind != kind:
+                return ()
+            if (key := self._pool_of(machine)) is not None and _of_machine(old) != _of_machine(new):
+                controller.enqueue(key, COALESCE)
+            return ()
+
+        controller.watch(records.objects, object_changed)
+        controller.watch(records.machines, machine_changed)
+
+    def _pool_of(self, machine: Machine) -> ObjectKey | None:
+        """The provider's pool object that a Machine's MachinePool refers to."""
+        for owner in machine.metadata.owner_references:
+            if owner.group_kind == MachinePool.RESOURCE.group_kind:
+                pool = self._inputs.machine_pools.get(ObjectKey(machine.metadata.namespace, owner.name))
+                return self._object_of(pool) if pool is not None else None
+        return None
 
     def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
         if old is not None and new is not None and _cluster_facts(old) == _cluster_facts(new):
@@ -124,20 +157,23 @@ def _marks(node: Node | None) -> tuple[str | None, ...]:
     return tuple(node.metadata.annotations.get(mark) for mark in _MARKS) if node is not None else ()
 
 
-def _intent(obj: Object) -> tuple[object, ...]:
-    """What somebody else wants of an object: not its status, its finalizers, or the list that is written here."""
+def _of_machine_object(obj: Object) -> tuple[object, ...]:
+    """What of an object matters here: all but its status, which is written here, and its owners, which core adds."""
     meta = obj.metadata
     spec: Any = obj.spec  # type: ignore[attr-defined]
-    wanted = msgspec.structs.replace(spec, provider_id_list=())
-    owners = tuple(owner.uid for owner in meta.owner_references)
-    return (meta.uid, wanted, meta.labels, meta.annotations, meta.deletion_timestamp, owners)
+    return (meta.uid, spec, meta.labels, meta.annotations, meta.finalizers, meta.deletion_timestamp)
 
 
-def _wanted(pool: MachinePool) -> tuple[object, ...]:
-    """What a MachinePool wants of its provider; the list of IDs is copied there by its controller."""
-    meta = pool.metadata
-    spec = msgspec.structs.replace(pool.spec, provider_id_list=())
-    return (meta.uid, spec, meta.annotations, meta.deletion_timestamp)
+def _of_machine(machine: Machine | None) -> tuple[object, ...] | None:
+    """What of a Machine matters: who wants it gone, and how far that is."""
+    if machine is None:
+        return None
+    meta = machine.metadata
+    told = conditions.find(machine.status.conditions, ConditionType.DELETING) if machine.deleting else None
+    given_up = conditions.find(machine.status.conditions, ConditionType.OWNER_REMEDIATED)
+    marks = (meta.annotations.get(Annotation.DELETE_MACHINE), meta.annotations.get(removal.REMOVING))
+    why = told.message if told is not None else ""
+    return (meta.uid, meta.deletion_timestamp, marks, why, given_up.status if given_up is not None else "")
 
 
 def _cluster_facts(cluster: Cluster) -> tuple[object, ...]:

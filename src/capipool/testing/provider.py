@@ -1,7 +1,7 @@
 """A provider in memory, for tests of what uses providers, and as the smallest complete example of one.
 
 It records every call, and fails the next one when told to. Its groups keep their number by themselves, as clouds do,
-whenever `tick` is called; `observe` calls it.
+whenever `tick` is called; `observe` calls it. With `machines` it shows each instance as a FakeMachine.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from capipool.sdk import (
     Instance,
     InstanceGroupNotFound,
     InstanceState,
+    InstanceView,
     InsufficientCapacity,
     Launch,
     Pool,
@@ -64,6 +65,22 @@ class FakePool(Object):
     status: FakePoolStatus = FakePoolStatus()
 
 
+class FakeMachineSpec(Model):
+    """What an instance is."""
+
+    provider_id: str = ""
+    zone: str = ""
+
+
+class FakeMachine(Object):
+    """An instance of a group as an object, of which Cluster API makes a Machine."""
+
+    RESOURCE: ClassVar = Resource("infrastructure.cluster.x-k8s.io", "v1beta2", "FakeMachine", "fakemachines")
+
+    spec: FakeMachineSpec = FakeMachineSpec()
+    status: FakePoolStatus = FakePoolStatus()
+
+
 @dataclass
 class FakeGroup:
     """A group in memory."""
@@ -79,6 +96,8 @@ class FakeProvider(PoolProvider[FakePool]):
 
     kind: ClassVar = FakePool
     finalizer: ClassVar = "fakepool.capipool.io"
+    machine_kind: ClassVar = FakeMachine
+    machine_finalizer: ClassVar = "fakemachine.capipool.io"
 
     def __init__(self, clock: Clock, *, capacity: int = 1000) -> None:
         self.clock = clock
@@ -86,6 +105,8 @@ class FakeProvider(PoolProvider[FakePool]):
         """How many instances there may be in all."""
         self.boot = dt.timedelta(0)
         """How long an instance takes to run."""
+        self.machines = False
+        """Whether instances are shown as FakeMachines."""
         self.launched = 0
         """How many instances were ever launched; no id is used twice."""
         self.groups: dict[ObjectKey, FakeGroup] = {}
@@ -100,6 +121,23 @@ class FakeProvider(PoolProvider[FakePool]):
     def strategy(self, pool: Pool[FakePool]) -> Strategy:
         """The engine's defaults."""
         return Strategy()
+
+    def wants_machines(self, pool: Pool[FakePool]) -> bool:
+        """As told."""
+        return self.machines
+
+    def machine_name(self, pool: Pool[FakePool], instance: Instance) -> str:
+        """The instance's id, which has the pool's name in it."""
+        return instance.id
+
+    def machine(self, pool: Pool[FakePool], instance: Instance) -> Raw:
+        """What the instance is."""
+        return {"spec": {"providerID": instance.provider_id} | ({"zone": instance.zone} if instance.zone else {})}
+
+    def machine_status(self, pool: Pool[FakePool], view: InstanceView) -> Raw:
+        """The contract's: provisioned once it has run."""
+        runs = view.instance.state is InstanceState.RUNNING
+        return {"initialization": {"provisioned": True}} if runs else {}
 
     async def observe(self, pool: Pool[FakePool]) -> Group:
         """The group as it is now."""

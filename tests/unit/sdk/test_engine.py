@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from capipool.machinery import percentages
 from capipool.sdk.engine import Cause, DeletePolicy, InstanceState, Member, NodeHealth, Picture, RolloutMode, Strategy
 from capipool.sdk.engine.decide import decide
-from capipool.sdk.engine.strategy import allowance, resolve
+from capipool.sdk.engine.strategy import allowance
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 
@@ -192,7 +193,7 @@ def test_where_somebody_else_scales_desired_is_never_sent_and_the_cloud_replaces
     old = [ready("a"), ready("b"), ready("c")]
     plan = decide(picture(*old, replicas=1, revision="r2", externally_scaled=True))
     assert plan.desired is None
-    assert not plan.decrement
+    assert not any(r.decrement for r in plan.removals)
     assert len(plan.removals) == 1
 
 
@@ -236,11 +237,11 @@ def test_paused_and_busy_pools_are_left_alone() -> None:
     ("value", "total", "up", "down"), [(2, 10, 2, 2), ("25%", 10, 3, 2), ("0%", 10, 0, 0), ("100%", 3, 3, 3)]
 )
 def test_percentages_round_in_the_direction_that_is_safe(value: int | str, total: int, up: int, down: int) -> None:
-    assert resolve(value, total, round_up=True) == up
-    assert resolve(value, total, round_up=False) == down
+    assert percentages.scaled(value, total, round_up=True) == up
+    assert percentages.scaled(value, total, round_up=False) == down
 
 
 def test_a_rollout_that_allows_nothing_may_take_one() -> None:
     assert allowance(Strategy(max_surge=0, max_unavailable="0%"), 3).unavailable == 1
     with pytest.raises(ValueError, match="neither"):
-        resolve("ten", 3, round_up=True)
+        percentages.scaled("ten", 3, round_up=True)

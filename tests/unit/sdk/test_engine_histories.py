@@ -30,9 +30,9 @@ class History(RuleBasedStateMachine):
         super().__init__()
         self.pool = simulated.Pool(random.Random(0))
 
-    @initialize(seed=st.integers(0, 2**32), replicas=st.integers(0, 12), strategy=strategies)
-    def begin(self, seed: int, replicas: int, strategy: Strategy) -> None:
-        self.pool = simulated.Pool(random.Random(seed), strategy=strategy, replicas=replicas)
+    @initialize(seed=st.integers(0, 2**32), replicas=st.integers(0, 12), strategy=strategies, machines=st.booleans())
+    def begin(self, seed: int, replicas: int, strategy: Strategy, machines: bool) -> None:
+        self.pool = simulated.Pool(random.Random(seed), strategy=strategy, replicas=replicas, machines=machines)
 
     @rule(replicas=st.integers(0, 15))
     def scale(self, replicas: int) -> None:
@@ -57,6 +57,23 @@ class History(RuleBasedStateMachine):
     def something_about_an_instance(self, what: str, on: bool) -> None:
         if instance := self.pool.pick():
             setattr(instance, what, on)
+
+    @rule(by_check=st.booleans())
+    def somebody_deletes_a_machine(self, by_check: bool) -> None:
+        if instance := self.pool.pick():
+            self.pool.delete_machine(instance, by_check=by_check)
+
+    @rule(room=st.integers(0, 18))
+    def the_cloud_has_room_for_so_many(self, room: int) -> None:
+        self.pool.capacity = room
+
+    @rule(seconds=st.integers(1, 120))
+    def the_cloud_is_busy_with_the_group(self, seconds: int) -> None:
+        self.pool.operation_until = self.pool.now + dt.timedelta(seconds=seconds)
+
+    @rule(on=st.booleans(), desired=st.integers(0, 12))
+    def somebody_else_scales(self, on: bool, desired: int) -> None:
+        self.pool.scale_from_outside(on, desired)
 
     @rule(reachable=st.booleans())
     def the_workload_cluster_comes_and_goes(self, reachable: bool) -> None:
@@ -89,7 +106,10 @@ TestHistory.settings = settings(
 )
 
 
-EVENTS = ("scale", "template", "broken", "gone", "silent", "protect", "mark", "away", "back", "strategy", "external")
+EVENTS = (
+    *("scale", "template", "broken", "gone", "silent", "protect", "mark", "away", "back", "strategy", "external"),
+    *("delete", "delete", "check", "room", "busy"),
+)
 
 
 def happen(pool: simulated.Pool, rng: random.Random) -> None:
@@ -107,10 +127,13 @@ def happen(pool: simulated.Pool, rng: random.Random) -> None:
         case "strategy":
             pool.strategy = random_strategy(rng)
         case "external":
-            pool.externally_scaled = not pool.externally_scaled
-            if pool.externally_scaled:
-                live = [i for i in pool.instances.values() if i.state != "Terminating"]
-                pool.desired = max(len(live), rng.randrange(10))
+            pool.scale_from_outside(not pool.externally_scaled, rng.randrange(10))
+        case "delete" | "check" if instance:
+            pool.delete_machine(instance, by_check=event == "check")
+        case "room":
+            pool.capacity = rng.choice([0, 3, 8, 100])
+        case "busy":
+            pool.operation_until = pool.now + dt.timedelta(seconds=rng.choice([5, 60]))
         case "gone" if instance:
             pool.take_away(instance)
         case "silent" | "protect" | "mark" if instance:
@@ -135,6 +158,7 @@ def test_promises_hold_over_many_histories_and_every_one_ends_well(block: int) -
         rng = random.Random(seed)
         pool = simulated.Pool(rng, strategy=random_strategy(rng), replicas=rng.randrange(10))
         pool.min_ready_seconds = rng.choice([0, 0, 20])
+        pool.machines = seed % 2 == 0
         try:
             for _ in range(40):
                 if rng.random() < 0.35:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from capipool.machinery import errors
+from capipool.machinery import errors, percentages
 from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
 from capipool.machinery.errors import FieldError
 from capipool.machinery.objects import Raw
@@ -13,7 +13,6 @@ from capipool.providers.dev import launching
 from capipool.providers.dev.api.cluster import DevCluster
 from capipool.providers.dev.api.machine import DevMachine, DevMachineTemplate
 from capipool.providers.dev.api.machinepool import DevMachinePool
-from capipool.sdk.engine import strategy
 
 _BACKENDS = ("docker", "inMemory")
 
@@ -66,7 +65,11 @@ def _pool(backend: Raw, path: str) -> list[FieldError]:
     amounts = {name: rollout[name] for name in ("maxSurge", "maxUnavailable") if rollout.get(name) is not None}
     for name, value in amounts.items():
         found += _amount(value, f"{path}.rollout.{name}")
-    if not found and len(amounts) == 2 and all(strategy.resolve(v, 100, round_up=True) == 0 for v in amounts.values()):
+    if (
+        not found
+        and len(amounts) == 2
+        and all(percentages.scaled(v, 100, round_up=True) == 0 for v in amounts.values())
+    ):
         said = "must not be 0 while maxSurge is 0: a rollout could not go on"
         found.append(errors.invalid(f"{path}.rollout.maxUnavailable", amounts["maxUnavailable"], said))
     return found
@@ -74,7 +77,7 @@ def _pool(backend: Raw, path: str) -> list[FieldError]:
 
 def _amount(value: int | str, path: str) -> list[FieldError]:
     try:
-        strategy.resolve(value, 100, round_up=True)
+        percentages.scaled(value, 100, round_up=True)
     except ValueError:
         return [errors.invalid(path, value, "must be a number or a percentage like 25%")]
     negative = isinstance(value, int) and value < 0

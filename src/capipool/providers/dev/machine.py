@@ -26,6 +26,7 @@ from capipool.machinery.resource import ObjectKey
 from capipool.providers.dev import launching
 from capipool.providers.dev.api.cloud import DevInstance, DevInstanceSpec, Fault, InstancePhase
 from capipool.providers.dev.api.machine import DevMachine
+from capipool.providers.dev.api.machinepool import DevMachinePool
 from capipool.providers.dev.api.shared import Startup
 from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
@@ -145,7 +146,7 @@ class DevMachineReconciler:
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step for one machine. Safe to repeat."""
         obj = self.objects.get(key)
-        if obj is None:
+        if obj is None or _is_of_pool(obj):
             return reconcile.DONE
         world = self._observe(obj)
         if obj.deleting:
@@ -245,6 +246,11 @@ class DevMachineReconciler:
             return ()
         machines = self.machines.list(new.metadata.namespace)
         return [_of_machine(m) for m in machines if m.spec.cluster_name == new.metadata.name and _is_ours(m)]
+
+
+def _is_of_pool(obj: DevMachine) -> bool:
+    """Whether a pool keeps it: the pool engine sees to it then."""
+    return any(o.group_kind == DevMachinePool.RESOURCE.group_kind for o in obj.metadata.owner_references)
 
 
 def _takes(startup: Startup | None, rng: random.Random) -> dt.timedelta:

@@ -11,8 +11,9 @@ from typing import ClassVar
 import msgspec
 
 from capipool.api import labels
-from capipool.api.constants import Annotation
-from capipool.machinery import clock, errors, objects
+from capipool.api.constants import Annotation, ConditionType, Reason
+from capipool.machinery import clock, conditions, errors, objects
+from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.dev import cloud, launching
@@ -23,12 +24,13 @@ from capipool.providers.dev.api.cloud import (
     DevScalingGroupSpec,
     InstanceTemplate,
 )
+from capipool.providers.dev.api.machine import DevMachine
 from capipool.providers.dev.api.machinepool import DevMachinePool
 from capipool.runtime.manager import Manager
 from capipool.sdk.engine.picture import InstanceState
 from capipool.sdk.engine.strategy import DeletePolicy, RolloutMode, Strategy
 from capipool.sdk.errors import GroupChanged, InstanceGroupNotFound, InsufficientCapacity, NotOwned
-from capipool.sdk.provider import Group, Instance, Intervals, Launch, Pool, PoolProvider
+from capipool.sdk.provider import Group, Instance, InstanceView, Intervals, Launch, Pool, PoolProvider
 from capipool.sdk.report import Report
 
 _NOTICE = dt.timedelta(milliseconds=1)
@@ -36,11 +38,16 @@ _NOTICE = dt.timedelta(milliseconds=1)
 
 
 class DevPoolProvider(PoolProvider[DevMachinePool]):
-    """Pools of the development cloud. Tells of every change, so it is never polled."""
+    """Pools of the development cloud. Tells of every change, so it is never polled.
+
+    Where the pool says so, its instances are shown as DevMachines.
+    """
 
     kind: ClassVar = DevMachinePool
     finalizer: ClassVar = "devmachinepool.infrastructure.cluster.x-k8s.io"
     intervals = Intervals(converging=None, rest=None)
+    machine_kind: ClassVar = DevMachine
+    machine_finalizer: ClassVar = "devmachinepool.infrastructure.cluster.x-k8s.io/instance"
 
     def __init__(self, manager: Manager) -> None:
         self._client = manager.client
@@ -77,6 +84,48 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
         """The status by contract, and how many instances are of the wanted revision."""
         count = report.up_to_date_replicas
         return report.v1beta2() | ({} if count is None else {"upToDateReplicas": count})
+
+    def wants_machines(self, pool: Pool[DevMachinePool]) -> bool:
+        """As the pool says."""
+        backend = pool.object.spec.backend.in_memory
+        return backend is not None and bool(backend.machines)
+
+    def machine_name(self, pool: Pool[DevMachinePool], instance: Instance) -> str:
+        """The instance's: those of a namespace have distinct names."""
+        return instance.id
+
+    def machine(self, pool: Pool[DevMachinePool], instance: Instance) -> Raw:
+        """A DevMachine that starts as its pool's instances do."""
+        return {"spec": {"backend": {"inMemory": self.launch_content(pool)}, "providerID": instance.provider_id}}
+
+    def machine_status(self, pool: Pool[DevMachinePool], view: InstanceView) -> Raw:
+        """The contract's: provisioned once it has run; and why it does not."""
+        instance, before = view.instance, view.object.status
+        runs = instance.state is InstanceState.RUNNING
+        generation = view.object.metadata.generation
+        told = [
+            Condition(
+                type=ConditionType.READY,
+                status="True" if runs else "False",
+                reason=Reason.READY if runs else f"Instance{instance.state.value}",
+                message=instance.message,
+                observed_generation=generation,
+            ),
+            Condition(
+                type=ConditionType.UP_TO_DATE,
+                status="False" if view.outdated else "True",
+                reason=Reason.NOT_UP_TO_DATE if view.outdated else Reason.UP_TO_DATE,
+                message="Launched from an older specification of its pool" if view.outdated else "",
+                observed_generation=generation,
+            ),
+        ]
+        after = conditions.set_all(before.conditions, told, view.now)
+        return {
+            "addresses": [{"type": kind, "address": address} for kind, address in instance.addresses] or None,
+            "conditions": [msgspec.to_builtins(c) for c in after],
+            "failureDomain": instance.zone or None,
+            "initialization": {"provisioned": True} if runs or before.initialization.provisioned else None,
+        }
 
     async def observe(self, pool: Pool[DevMachinePool]) -> Group:
         """The scaling group and its instances, out of the caches."""

@@ -4,13 +4,14 @@ Called by `sdk.reconciler` and by `capipool plan`. Knows no cloud, no API and no
 """
 
 from capipool.sdk.engine.decide import decide
-from capipool.sdk.engine.picture import InstanceState, Member, NodeHealth, Picture
+from capipool.sdk.engine.picture import Deletion, InstanceState, Member, NodeHealth, Picture
 from capipool.sdk.engine.plan import Cause, Plan, Removal, Wait
 from capipool.sdk.engine.strategy import DeletePolicy, RolloutMode, Strategy
 
 __all__ = [
     "Cause",
     "DeletePolicy",
+    "Deletion",
     "InstanceState",
     "Member",
     "NodeHealth",

@@ -30,6 +30,16 @@ class NodeHealth(enum.StrEnum):
     READY = "Ready"
 
 
+class Deletion(enum.StrEnum):
+    """Whether the Machine of an instance, or the object that stands for it, is being deleted: no way leads back."""
+
+    NONE = ""
+    PLANNED = "Planned"
+    """By this engine."""
+    ORDERED = "Ordered"
+    """By somebody else: a person, or a health check (`remediate`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """An instance and its node."""
@@ -48,6 +58,10 @@ class Member:
     """A health check asks for its replacement."""
     removing: bool = False
     """Its removal has begun: it is cordoned, or draining. It is chosen again before others, or spared."""
+    deletion: Deletion = Deletion.NONE
+    """Where it has a Machine. One that is being deleted is `removing`, too."""
+    drained: bool = False
+    """Its Machine has been drained and waits for it to be terminated."""
     node: NodeHealth = NodeHealth.ABSENT
     ready_since: dt.datetime | None = None
     """When the node became ready; None while it is not."""

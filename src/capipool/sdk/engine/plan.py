@@ -14,6 +14,8 @@ class Cause(enum.StrEnum):
     REMEDIATION = "Remediation"
     SCALE_DOWN = "ScaleDown"
     OUTDATED = "Outdated"
+    MACHINE_DELETED = "MachineDeleted"
+    """Its Machine is being deleted, and nothing else speaks for its going: another comes in its place."""
     INTERRUPTED = "Interrupted"
     """The cloud takes it back."""
     DELETION = "Deletion"
@@ -28,6 +30,8 @@ class Removal:
     cause: Cause
     terminate: bool = True
     """False while too few others are available: the node may be drained, the instance must stay."""
+    decrement: bool = True
+    """Whether the group's number falls with it; otherwise the cloud launches another in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,6 @@ class Plan:
     desired: int | None = None
     """The number to set the group to; None leaves it as it is."""
     removals: tuple[Removal, ...] = ()
-    decrement: bool = True
-    """Whether the group's number falls with each termination; otherwise the cloud replaces the instance."""
     spare: tuple[str, ...] = ()
     """Instances whose removal had begun and is called off: uncordon their nodes."""
     waits: tuple[Wait, ...] = ()

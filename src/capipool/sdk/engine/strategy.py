@@ -6,6 +6,8 @@ import datetime as dt
 import enum
 from dataclasses import dataclass
 
+from capipool.machinery import percentages
+
 
 class RolloutMode(enum.StrEnum):
     """Who replaces outdated instances."""
@@ -59,22 +61,9 @@ class Allowance:
 
 
 def allowance(strategy: Strategy, wanted: int) -> Allowance:
-    """Resolve percentages. Never both zero: a rollout could not go on. Raises ValueError on a malformed percentage."""
-    surge = resolve(strategy.max_surge, wanted, round_up=True)
-    unavailable = min(resolve(strategy.max_unavailable, wanted, round_up=False), wanted)
+    """Resolve percentages. Never both zero: a rollout could not go on. Raises ValueError on other text."""
+    surge = max(percentages.scaled(strategy.max_surge, wanted, round_up=True), 0)
+    unavailable = min(max(percentages.scaled(strategy.max_unavailable, wanted, round_up=False), 0), wanted)
     if surge == 0 and unavailable == 0:
         unavailable = 1
     return Allowance(surge, unavailable)
-
-
-def resolve(value: int | str, total: int, *, round_up: bool) -> int:
-    """A number as it is, a percentage of the total rounded up or down; never negative. Raises ValueError."""
-    if isinstance(value, int):
-        return max(value, 0)
-    text = value.strip()
-    if text.isdecimal():
-        return int(text)
-    if not (text.endswith("%") and text[:-1].isdecimal()):
-        raise ValueError(f"{value!r} is neither a number nor a percentage")
-    whole, rest = divmod(total * int(text[:-1]), 100)
-    return whole + (1 if round_up and rest else 0)

@@ -61,6 +61,8 @@ class InMemoryPool(Model):
     drain_on_delete: bool | None = None
     """Whether nodes are drained before a pool that is deleted goes. None is False."""
     node_lease: NodeLease = NodeLease()
+    machines: bool | None = None
+    """Whether each instance is shown as a DevMachine, of which Cluster API makes a Machine. None is False."""
 
 
 class PoolBackend(Model):
