@@ -9,6 +9,7 @@ from capipool.api.constants import Label
 from capipool.machinery.admission import Rules
 from capipool.machinery.crd import AGE, Column, Version, crd
 from capipool.machinery.objects import Object, Raw
+from capipool.providers.azure import admission
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
 from capipool.providers.azure.api.machine import AzureMachine, AzureMachineTemplate
@@ -41,7 +42,7 @@ def crds() -> list[Raw]:
 
 def rules() -> list[Rules]:
     """What admission does for the provider's kinds."""
-    return []
+    return admission.rules()
 
 
 def _kind(type_: type[Object], *columns: Column, short: str = "") -> Raw:
