@@ -105,9 +105,11 @@ class Operation:
         """Do what is due. Returns whether it ended just now."""
         if not self.pending or self.held or self.polls > 0:
             return False
-        for change in [c for c in self.changes if c.due <= now]:
-            self.changes.remove(change)
-            change.apply(self)
+        while due := [change for change in self.changes if change.due <= self._clock.now()]:
+            for change in due:
+                if change in self.changes:  # else one before it has undone it
+                    self.changes.remove(change)
+                    change.apply(self)
         try:
             done = self.process is None or self.process(now)
         except ArmError as error:

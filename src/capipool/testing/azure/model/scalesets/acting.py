@@ -119,10 +119,7 @@ def act(
         return operation
     for machine in machines:
         if verb in _DISKS:
-            if machine.model != scale_set.model:
-                rolling.upgrade_all(subscription, scale_set, [machine], operation)
-            else:
-                machine.boot(operation)
+            machine.boot(operation)  # of the model that it has: a newer one comes by manualupgrade
         else:
             machine.turn(operation, _POWERS[verb])
     return operation
