@@ -58,7 +58,7 @@ def test_it_reconciles_what_another_process_serves_and_ends_when_told(server: pr
         assert server.capipool("apply", "-f", "-", stdin=CLUSTER).returncode == 0
 
         def phase() -> bool:
-            return "Pending" in server.capipool("get", "clusters", "byo").stdout
+            return "Provisioning" in server.capipool("get", "clusters", "byo").stdout
 
         process.eventually(phase, what="the Cluster has no phase")
         running.send_signal(signal.SIGTERM)
