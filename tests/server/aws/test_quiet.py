@@ -11,21 +11,20 @@ import pytest
 from capipool.machinery.objects import Raw
 from capipool.providers.aws.api.machinepool import RefreshPreferences, SuspendProcesses
 from capipool.sdk import Group, Pool
-from tests.server.aws.test_conformance import AWSLab, TestAWS
+from tests.server.aws.lab import AWSLab, laboratory
 
 READS = ("describe_", "get_")
 
 
 @pytest.fixture
 async def lab() -> AsyncIterator[AWSLab]:
-    made = TestAWS.lab.__wrapped__ if hasattr(TestAWS.lab, "__wrapped__") else TestAWS.lab
-    async for each in made(TestAWS()):
-        yield each
+    async with laboratory() as made:
+        yield made
 
 
 def counted(lab: AWSLab) -> list[str]:
     """The calls that change something, from now on."""
-    calls: Any = lab.provider._calls  # type: ignore[attr-defined]
+    calls: Any = lab.calls
     inner, written = calls.call, list[str]()
 
     async def call(region: str, service: str, operation: str, **parameters: Any) -> Raw:

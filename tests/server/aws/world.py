@@ -41,7 +41,7 @@ class Region:
 
     async def begin(self, *, replicas: int = 3, edits: tuple[tuple[str, str], ...] = ()) -> None:
         """Apply upstream's manifest as it is, and wait until its pool runs."""
-        await self.world.load(upstream(), without=("AWSMachineTemplate",), edits=edits)
+        await self.world.load(upstream(), edits=edits)
         await self.world.running_pool(POOL, replicas)
 
     async def aws_pool(self, name: str = POOL) -> AWSMachinePool:

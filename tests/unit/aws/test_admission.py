@@ -110,12 +110,13 @@ def test_fifty_tags_are_enough() -> None:
 
 
 def test_fields_that_nothing_acts_on_are_named_in_a_warning() -> None:
-    spec = {"awsLaunchTemplate": {"name": "mine", "versionNumber": 3}, "ignition": {"proxy": {"httpProxy": "x"}}}
+    ignition = {"storageType": "UnencryptedUserData", "version": "3.1"}
+    spec = {"awsLaunchTemplate": {"name": "mine", "versionNumber": 3}, "ignition": ignition}
     warnings = judge(AWSMachinePool.RESOURCE, spec).warnings
     assert [w.split(":")[0] for w in warnings] == [
         "spec.awsLaunchTemplate.name",
         "spec.awsLaunchTemplate.versionNumber",
-        "spec.ignition.proxy",
+        "spec.ignition.version",
     ]
 
 

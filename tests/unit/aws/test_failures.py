@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from capipool.machinery.objects import Raw
 from capipool.providers.aws import failures, refreshes
 from capipool.providers.aws.calls import Bucket, Calls
 from capipool.providers.aws.inventory import Inventory
+from capipool.providers.aws.places import Place
 from capipool.sdk import (
     CloudUnavailable,
     InsufficientCapacity,
@@ -51,41 +53,52 @@ def test_a_bucket_lets_a_burst_through_and_then_so_many_a_second() -> None:
 
 
 class Groups:
-    """AWS's library with groups that exist, counting describes."""
+    """Groups that all exist, counting describes."""
 
     def __init__(self) -> None:
         self.describes = 0
+        self.inventory = Inventory(self.describe)
+        self.place = Place(calls=Calls(rng=random.Random(1)), region="r")
 
-    def describe_auto_scaling_groups(self, AutoScalingGroupNames: list[str], MaxRecords: int) -> Any:
+    async def describe(self, place: Place, names: list[str]) -> dict[str, Raw]:
         self.describes += 1
-        return {"AutoScalingGroups": [{"AutoScalingGroupName": n} for n in AutoScalingGroupNames]}
+        return {name: {"name": name} for name in names}
+
+    async def look(self, name: str, max_age: float) -> None:
+        assert await self.inventory.get(self.place, name, max_age=max_age) == {"name": name}
 
 
 async def test_two_hundred_pools_at_rest_cost_a_few_describes() -> None:
-    library = Groups()
-    calls = Calls(rng=random.Random(1), make_client=lambda service, region: library, rate=10000)
-    inventory = Inventory(calls)
+    groups = Groups()
     names = [f"p{n}" for n in range(200)]
     for name in names:
-        await inventory.get("r", name, max_age=0.0)
-    library.describes = 0
-    inventory.forget("r", "p0")
-    await asyncio.gather(*(inventory.get("r", name, max_age=50.0) for name in names))
-    assert library.describes == 4
-    await calls.close()
+        await groups.look(name, 0.0)
+    groups.describes = 0
+    groups.inventory.forget(groups.place, "p0")
+    await asyncio.gather(*(groups.look(name, 50.0) for name in names))
+    assert groups.describes == 1
+    for name in names:
+        groups.inventory.forget(groups.place, name)
+    await asyncio.gather(*(groups.look(name, 50.0) for name in names))
+    assert groups.describes == 1 + 4
 
 
 async def test_what_was_seen_before_a_write_is_not_believed() -> None:
-    library = Groups()
-    calls = Calls(rng=random.Random(1), make_client=lambda service, region: library)
-    inventory = Inventory(calls)
-    await inventory.get("r", "p", max_age=50.0)
-    await inventory.get("r", "p", max_age=50.0)
-    assert library.describes == 1
-    inventory.forget("r", "p")
-    await inventory.get("r", "p", max_age=50.0)
-    assert library.describes == 2
-    await calls.close()
+    groups = Groups()
+    await groups.look("p", 50.0)
+    await groups.look("p", 50.0)
+    assert groups.describes == 1
+    groups.inventory.forget(groups.place, "p")
+    await groups.look("p", 50.0)
+    assert groups.describes == 2
+
+
+async def test_what_was_seen_by_one_account_says_nothing_to_another() -> None:
+    groups = Groups()
+    await groups.look("p", 50.0)
+    groups.place = Place(calls=groups.place.calls, region="another")
+    await groups.look("p", 50.0)
+    assert groups.describes == 2
 
 
 def test_a_refresh_towards_another_revision_does_not_go_on() -> None:

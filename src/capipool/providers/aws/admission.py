@@ -29,14 +29,14 @@ _PROVISIONED = ("io1", "io2")
 _IGNORED_POOL: Mapping[tuple[str, ...], str] = {
     ("awsLaunchTemplate", "name"): "the launch template is named after the pool",
     ("awsLaunchTemplate", "versionNumber"): "capipool counts the versions itself",
-    ("ignition", "proxy"): "proxies are not written into the boot data",
-    ("ignition", "tls"): "authorities are not written into the boot data",
 }
 _IGNORED_CLUSTER = {
     ("bastion", "enabled"): "no bastion host is made",
     ("controlPlaneLoadBalancer",): "no load balancer is made: give controlPlaneEndpoint",
     ("secondaryControlPlaneLoadBalancer",): "no load balancer is made",
-    ("s3Bucket",): "no bucket is made, and boot data is not put into one",
+    ("s3Bucket", "presignedURLDuration"): "pools fetch by their profile: a signed URL would end before a later launch",
+    ("s3Bucket", "nodesIAMInstanceProfiles"): "no bucket is made, and no policy of one is changed",
+    ("s3Bucket", "controlPlaneIAMInstanceProfile"): "no bucket is made, and no policy of one is changed",
     ("network", "cni"): "no security group is changed",
     ("network", "additionalControlPlaneIngressRules"): "no security group is changed",
     ("network", "additionalNodeIngressRules"): "no security group is changed",
@@ -219,15 +219,12 @@ def _cluster(spec: Raw) -> Iterator[FieldError]:
 
 def _warn_pool(spec: Raw) -> Iterator[str]:
     yield from ignored_fields(spec, _IGNORED_POOL)
-    if (spec.get("ignition") or {}).get("storageType", "UnencryptedUserData") != "UnencryptedUserData":
-        yield "spec.ignition.storageType: ClusterObjectStore is accepted, but boot data goes into the user data"
+    if (spec.get("ignition") or {}).get("storageType") == "UnencryptedUserData" and spec["ignition"].get("version"):
+        yield "spec.ignition.version: accepted, but boot data that is user data says its own version"
 
 
 def _warn_cluster(spec: Raw) -> Iterator[str]:
     yield from ignored_fields(spec, _IGNORED_CLUSTER)
-    kind = (spec.get("identityRef") or {}).get("kind")
-    if kind not in (None, "AWSClusterControllerIdentity"):
-        yield f"spec.identityRef: {kind} is accepted, but calls use the process's own credentials"
 
 
 def ignored_fields(spec: Raw, fields: Mapping[tuple[str, ...], str], prefix: str = "spec") -> Iterator[str]:

@@ -20,6 +20,7 @@ from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws import statuses
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.calls import Calls
+from capipool.providers.aws.identities.finding import Identities
 from capipool.providers.aws.network import FOUND_ANNOTATION, Facts, Networks
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
@@ -49,7 +50,7 @@ class AWSClusterReconciler:
     ) -> None:
         self._client = manager.client
         self._clock = manager.clock
-        self._networks = Networks(calls)
+        self._identities = Identities(manager.client, manager.caches, calls)
         self._default_region = default_region
         self._again = again
         self._rest = rest
@@ -70,7 +71,8 @@ class AWSClusterReconciler:
             await self._write(obj, self._status(obj, reason="ClusterFactsMissing", message=missing))
             return RequeueAfter(self._again)
         try:
-            facts = await self._networks.facts(obj, cluster.metadata.name, region)
+            calls = self._identities.calls(obj.metadata.namespace, obj.spec.identity_ref)
+            facts = await Networks(calls).facts(obj, cluster.metadata.name, region)
         except ProviderError as error:
             await self._write(obj, self._status(obj, reason=error.reason, message=str(error)))
             return RequeueAfter(error.delay or self._again)

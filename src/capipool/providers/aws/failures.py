@@ -39,6 +39,15 @@ class AlreadyThere(ProviderError):
         super().__init__(f"{operation}: {detail}")
 
 
+class NoAction(ProviderError):
+    """There is no lifecycle action under way that could be completed. The caller takes it as done."""
+
+    reason = "NoLifecycleAction"
+
+    def __init__(self, operation: str, *, detail: str) -> None:
+        super().__init__(f"{operation}: {detail}")
+
+
 _THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 _DENIED = {
     *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "ExpiredToken"),
@@ -47,10 +56,11 @@ _DENIED = {
 _CAPACITY = {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsupported"}
 _BUSY = {"ResourceInUse", "ResourceContention", "ScalingActivityInProgress", "InstanceRefreshInProgress"}
 _QUOTA = re.compile(r"LimitExceeded|QuotaExceeded|MaxSpotInstanceCountExceeded")
-_MISSING = re.compile(r"NotFound|ActiveInstanceRefreshNotFound")
+_MISSING = re.compile(r"NotFound|^NoSuch")
 _EXISTS = re.compile(r"AlreadyExists")
 _INVALID = re.compile(r"^(Invalid|Missing|Malformed|Validation|Unknown|IncorrectInstance)")
 _NOT_FOUND_TEXT = re.compile(r"not found|does not exist", re.IGNORECASE)
+_NO_ACTION_TEXT = re.compile(r"No active Lifecycle Action", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"\s*(Encoded authorization failure message:|The Canonical String for this request).*", re.DOTALL
 )
@@ -82,6 +92,8 @@ def by_code(operation: str, code: str, detail: str) -> ProviderError:
         return AlreadyThere(operation, detail=detail)
     if _MISSING.search(code) or (code == "ValidationError" and _NOT_FOUND_TEXT.search(detail)):
         return Missing(operation, code=code, detail=detail)
+    if code == "ValidationError" and _NO_ACTION_TEXT.search(detail):
+        return NoAction(operation, detail=detail)
     if _INVALID.match(code):
         return InvalidConfiguration(operation, detail=detail)
     return CloudUnavailable(operation, detail=f"{code}: {detail}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import durations
-from capipool.providers.aws.api.machinepool import AWSMachinePool, LifecycleHook
+from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.sdk import Instance, InstanceState
 
 PROCESSES = {
@@ -21,7 +21,6 @@ PROCESSES = {
     "replace_unhealthy": "ReplaceUnhealthy",
     "scheduled_actions": "ScheduledActions",
 }
-_HOOK_DEFAULTS: Mapping[str, Any] = {"HeartbeatTimeout": 3600, "DefaultResult": "ABANDON"}
 
 
 def template_reference(template_id: str, version: int) -> Raw:
@@ -29,13 +28,24 @@ def template_reference(template_id: str, version: int) -> Raw:
     return {"LaunchTemplateId": template_id, "Version": str(version)}
 
 
-def settings(pool: AWSMachinePool, *, template_id: str, version: int, subnets: Sequence[str], most: int) -> Raw:
-    """What create and update say alike. `most`: the largest size there is to be now, surge included."""
+def sizes(pool: AWSMachinePool, *, desired: int, external: bool) -> tuple[int, int]:
+    """Smallest and largest size so that AWS need not change the desired number, and choose who goes, by itself.
+
+    Where somebody else scales (`external`), the spec's bounds hold, and AWS clamps the number between them.
+    """
+    least, most = pool.spec.min_size, pool.spec.max_size
+    return (least, most) if external else (min(least, desired), max(most, desired))
+
+
+def settings(
+    pool: AWSMachinePool, *, template_id: str, version: int, subnets: Sequence[str], sizes: tuple[int, int]
+) -> Raw:
+    """What create and update say alike. `sizes`: the smallest and the largest there is to be now."""
     spec = pool.spec
     reference = template_reference(template_id, version)
     made: Raw = {
-        "MinSize": spec.min_size,
-        "MaxSize": max(spec.max_size, most),
+        "MinSize": sizes[0],
+        "MaxSize": sizes[1],
         "VPCZoneIdentifier": ",".join(sorted(subnets)),
         "CapacityRebalance": bool(spec.capacity_rebalance),
         "DefaultCooldown": durations.seconds(spec.default_cool_down or "5m"),
@@ -63,7 +73,15 @@ def changed(wanted: Raw, group: Raw) -> Raw:
     found = {key: value for key, value in wanted.items() if not _covers(_comparable(key, group.get(key)), value)}
     if "LaunchTemplate" in wanted and group.get("MixedInstancesPolicy"):
         found["LaunchTemplate"] = wanted["LaunchTemplate"]
+    if (mixed := wanted.get("MixedInstancesPolicy")) and _overrides(group) and not _overrides(wanted):
+        # Left out they would stay.
+        found["MixedInstancesPolicy"] = {**mixed, "LaunchTemplate": {**mixed["LaunchTemplate"], "Overrides": []}}
     return found
+
+
+def _overrides(group: Raw) -> list[Raw]:
+    policy = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    return list(policy.get("Overrides") or ())
 
 
 def _comparable(key: str, value: Any) -> Any:
@@ -101,20 +119,6 @@ def suspended(pool: AWSMachinePool) -> set[str] | None:
     return {name for name, value in said.items() if value or (wanted.all and value is not False)}
 
 
-def hook(wanted: LifecycleHook) -> Raw:
-    """A lifecycle hook as AWS takes it, defaults filled in."""
-    made: Raw = {"LifecycleHookName": wanted.name, "LifecycleTransition": wanted.lifecycle_transition, **_HOOK_DEFAULTS}
-    if wanted.heartbeat_timeout:
-        made["HeartbeatTimeout"] = durations.seconds(wanted.heartbeat_timeout)
-    said = {
-        "DefaultResult": wanted.default_result,
-        "NotificationMetadata": wanted.notification_metadata,
-        "NotificationTargetARN": wanted.notification_target_arn,
-        "RoleARN": wanted.role_arn,
-    }
-    return made | {key: value for key, value in said.items() if value}
-
-
 def provider_id(instance: Raw) -> str:
     """What the cloud provider writes into a Node on the instance."""
     return f"aws:///{instance['AvailabilityZone']}/{instance['InstanceId']}"
@@ -128,13 +132,25 @@ def state(instance: Raw) -> InstanceState:
     return InstanceState.PENDING if life.startswith("Pending") else InstanceState.RUNNING
 
 
-def instance(raw: Raw, revision: str) -> Instance:
-    """An instance of a group."""
+def instances(group: Raw) -> list[Raw]:
+    """The instances of a group. Those that wait in a warm pool are none: they serve nobody."""
+    return [i for i in group["Instances"] if not str(i.get("LifecycleState", "")).startswith("Warmed")]
+
+
+def instance(raw: Raw, revision: str, *, ours: bool = False, held: bool = False) -> Instance:
+    """An instance of a group. `ours`: what protects it from scale-in came from here."""
     return Instance(
         id=raw["InstanceId"],
         provider_id=provider_id(raw),
         state=state(raw),
         revision=revision,
         zone=raw["AvailabilityZone"],
-        protected=bool(raw.get("ProtectedFromScaleIn")),
+        protected=bool(raw.get("ProtectedFromScaleIn")) and not ours,
+        held=held,
     )
+
+
+def number(reference: Raw) -> int:
+    """The number of a version of a launch template; 0 where it is none."""
+    version = str(reference.get("Version", ""))
+    return int(version) if version.isdecimal() else 0

@@ -12,6 +12,9 @@ from capipool.machinery.objects import Raw
 from capipool.providers.aws import admission
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.api.machinepool import AWSMachinePool
+from capipool.providers.aws.eks import kinds as eks
+from capipool.providers.aws.identities import kinds as identities
+from capipool.providers.aws.machines import kinds as machines
 
 LABELS = {Label.PROVIDER_NAME: "infrastructure-aws", "cluster.x-k8s.io/v1beta1": "v1beta2"}
 """Upstream's `v1beta2` of these kinds keeps Cluster API's *older* contract: `status.ready`, severities."""
@@ -19,6 +22,10 @@ LABELS = {Label.PROVIDER_NAME: "infrastructure-aws", "cluster.x-k8s.io/v1beta1":
 
 def crds() -> list[Raw]:
     """The definitions of the provider's kinds."""
+    return [*_pools(), *identities.crds(), *machines.crds(), *eks.crds()]
+
+
+def _pools() -> list[Raw]:
     return [
         crd(
             Version(
@@ -58,4 +65,4 @@ def crds() -> list[Raw]:
 
 def rules() -> list[Rules]:
     """What admission does for the provider's kinds."""
-    return admission.rules()
+    return [*admission.rules(), *identities.rules(), *machines.rules(), *eks.rules()]

@@ -1,4 +1,7 @@
-"""What instances of a pool are made from: the content that names a revision, and the launch template's data. Pure."""
+"""What instances are made from: the content that names a revision, and the launch template's data. Pure.
+
+Used by pools of every kind: nothing here knows an Auto Scaling group.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ import msgspec
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import tags
-from capipool.providers.aws.api.cluster import AWSCluster
-from capipool.providers.aws.api.machinepool import AWSMachinePool, LaunchTemplate
+from capipool.providers.aws.api.machinepool import LaunchTemplate
 from capipool.providers.aws.api.shared import ResourceReference, Volume
+from capipool.providers.aws.places import Place
 from capipool.sdk import BootstrapData, InvalidConfiguration, Launch
 
 USER_DATA_LIMIT = 16 * 1024
@@ -22,35 +25,37 @@ USER_DATA_LIMIT = 16 * 1024
 DEFAULT_FORMAT = "capa-ami-{{.BaseOS}}-?{{.K8sVersion}}-*"
 DEFAULT_OWNER = "819546954734"
 DEFAULT_OS = "ubuntu-24.04"
-NODE_ROLES = ("node", "lb")
-"""The cluster's security groups that nodes are in."""
+DEFAULT_EKS = "AmazonLinux2023"
+"""What EKS publishes for every version that it supports."""
+_NOT_CONTENT = ("name", "versionNumber", "ami", "imageLookupFormat", "imageLookupOrg", "imageLookupBaseOS")
 
 
-def content(pool: AWSMachinePool, cluster: AWSCluster) -> Raw:
+def content(template: LaunchTemplate, place: Place) -> Raw:
     """What of the specs makes a new instance differ. Names that lead nowhere and tags are not in it."""
-    template = pool.spec.aws_launch_template
     made: Raw = msgspec.to_builtins(template)
-    for ignored in ("name", "versionNumber", "ami", "imageLookupFormat", "imageLookupOrg", "imageLookupBaseOS"):
+    for ignored in _NOT_CONTENT:
         made.pop(ignored, None)
-    made["image"] = image(template, cluster)
+    made["image"] = image(template, place)
     made["additionalSecurityGroups"] = sorted(_reference(r) for r in template.additional_security_groups)
-    made["securityGroups"] = core_security_groups(cluster)
+    made["securityGroups"] = list(place.security_groups)
     if template.instance_metadata_options is None:
         made.pop("instanceMetadataOptions", None)
     return made
 
 
-def image(template: LaunchTemplate, cluster: AWSCluster) -> Raw:
+def image(template: LaunchTemplate, place: Place) -> Raw:
     """How the image is found: its id, what EKS publishes, or the newest whose name matches."""
     if template.ami.id:
         return {"id": template.ami.id}
     if template.ami.eks_lookup_type:
         return {"eks": template.ami.eks_lookup_type}
-    spec = cluster.spec
+    named = template.image_lookup_format or template.image_lookup_org or template.image_lookup_base_os
+    if place.eks and not (named or place.image_format or place.image_owner or place.image_os):
+        return {"eks": DEFAULT_EKS}
     return {
-        "format": template.image_lookup_format or spec.image_lookup_format or DEFAULT_FORMAT,
-        "owner": template.image_lookup_org or spec.image_lookup_org or DEFAULT_OWNER,
-        "os": template.image_lookup_base_os or spec.image_lookup_base_os or DEFAULT_OS,
+        "format": template.image_lookup_format or place.image_format or DEFAULT_FORMAT,
+        "owner": template.image_lookup_org or place.image_owner or DEFAULT_OWNER,
+        "os": template.image_lookup_base_os or place.image_os or DEFAULT_OS,
     }
 
 
@@ -62,14 +67,8 @@ def image_name(lookup: Raw, version: str) -> str:
     return text.replace("{{.BaseOS}}", lookup["os"]).replace("{{.K8sVersion}}", version.removeprefix("v"))
 
 
-def core_security_groups(cluster: AWSCluster) -> list[str]:
-    """The ids of the cluster's groups for nodes, where they are known."""
-    found = cluster.status.network_status.security_groups
-    return sorted(found[role].id for role in NODE_ROLES if role in found)
-
-
 def data(
-    pool: AWSMachinePool,
+    template: LaunchTemplate,
     *,
     image_id: str,
     groups: Sequence[str],
@@ -78,12 +77,11 @@ def data(
     marks: Mapping[str, str],
 ) -> Raw:
     """The launch template's data. `marks`: the tags of instances and volumes; `user_data`: base64."""
-    template = pool.spec.aws_launch_template
     made: Raw = {
         "ImageId": image_id,
         "UserData": user_data,
         "SecurityGroupIds": sorted(groups),
-        "TagSpecifications": [{"ResourceType": kind, "Tags": tags.to_aws(marks)} for kind in ("instance", "volume")],
+        "TagSpecifications": tag_specifications(marks),
     }
     if template.instance_type:
         made["InstanceType"] = template.instance_type
@@ -98,20 +96,27 @@ def data(
     return made | _metadata(template) | _dns(template) | _market(template) | _reservation(template)
 
 
+def tag_specifications(marks: Mapping[str, str]) -> list[Raw]:
+    """The tags that instances and their volumes are born with."""
+    return [{"ResourceType": kind, "Tags": tags.to_aws(marks)} for kind in ("instance", "volume")]
+
+
 def encode(boot: BootstrapData) -> str:
     """Bootstrap data as user data: base64, packed where it is too long and can be. Raises InvalidConfiguration."""
     content = boot.data
     if len(content) > USER_DATA_LIMIT and boot.format == "cloud-config":
         content = gzip.compress(content, mtime=0)
     if len(content) > USER_DATA_LIMIT:
-        said = f"is {len(boot.data)} bytes, and EC2 takes {USER_DATA_LIMIT}"
+        packed = f", {len(content)} packed" if boot.format == "cloud-config" else ""
+        said = f"is {len(boot.data)} bytes{packed}, and EC2 takes {USER_DATA_LIMIT}: move files out of it"
         raise InvalidConfiguration("the bootstrap data", detail=said)
     return base64.b64encode(content).decode()
 
 
-def description(launch: Launch) -> str:
-    """What a version's description says: of which revision it is, and of which bootstrap data it holds a copy."""
-    return f"capipool {launch.revision} {hashlib.sha256(launch.bootstrap_version.encode()).hexdigest()[:12]}"
+def description(launch: Launch, marks: Mapping[str, str]) -> str:
+    """What a version's description says: of which revision it is, and a hash of the boot data and the tags in it."""
+    about = [launch.bootstrap_version, *(f"{key}={marks[key]}" for key in sorted(marks))]
+    return f"capipool {launch.revision} {hashlib.sha256(chr(0).join(about).encode()).hexdigest()[:12]}"
 
 
 def revision_of(version: Mapping[str, Any]) -> str:

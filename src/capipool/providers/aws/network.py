@@ -43,7 +43,7 @@ class Facts:
 
 
 class Networks:
-    """Looks at the networks of one account."""
+    """Looks at networks by one account's calls."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls

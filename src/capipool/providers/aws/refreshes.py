@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import groups
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 
+PAUSE = dt.timedelta(minutes=10)
+"""How long after a refresh failed, or was cancelled or rolled back by somebody, the next one towards the same."""
 _CANCELLABLE = ("Pending", "InProgress", "Baking")
 _OPEN = (*_CANCELLABLE, "Cancelling", "RollbackInProgress")
+_BAD = ("Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed")
 
 
 def active(refreshes: Sequence[Raw]) -> Raw | None:
@@ -32,6 +36,15 @@ def target(refresh: Raw) -> int:
 def goes_on(refresh: Raw, revision: str, wanted: str) -> bool:
     """Whether it may go on: it goes to what is wanted. A fresh token is no reason to begin anew."""
     return can_be_cancelled(refresh) and revision == wanted
+
+
+def pauses(refreshes: Sequence[Raw], version: int, now: dt.datetime) -> bool:
+    """Whether the latest refresh went to this version and did not get there a short while ago."""
+    latest = refreshes[0] if refreshes else {}
+    if latest.get("Status") not in _BAD or target(latest) != version:
+        return False
+    ended = latest.get("EndTime")
+    return isinstance(ended, dt.datetime) and now < ended + PAUSE
 
 
 def start(pool: AWSMachinePool, reference: Raw, group: Raw) -> Raw:
@@ -58,6 +71,16 @@ def describe(refreshes: Sequence[Raw]) -> str:
     if not refreshes:
         return ""
     latest = active(refreshes) or refreshes[0]
-    done = f", {latest['PercentageComplete']}% complete" if latest.get("PercentageComplete") is not None else ""
-    why = f": {latest['StatusReason']}" if latest.get("StatusReason") else ""
-    return f"instance refresh {latest.get('Status')}{done}{why}"
+    said = f"instance refresh {latest.get('Status')}"
+    if latest.get("PercentageComplete") is not None:
+        said += f", {latest['PercentageComplete']}% complete"
+    if (left := latest.get("InstancesToUpdate")) is not None:
+        said += f", {left} instances left"
+    rollback = latest.get("RollbackDetails") or {}
+    why = [latest.get("StatusReason"), rollback.get("RollbackReason")]
+    return said + "".join(f": {text}" for text in dict.fromkeys(why) if text)
+
+
+def has_failed(refreshes: Sequence[Raw]) -> bool:
+    """Whether the latest one ended without getting there, or goes back."""
+    return bool(refreshes) and refreshes[0].get("Status") in (*_BAD, "RollbackInProgress")

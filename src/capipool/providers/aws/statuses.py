@@ -5,29 +5,46 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
+from capipool.api.constants import Reason
 from capipool.api.shared import V1Beta1Condition
 from capipool.machinery import clock
 from capipool.machinery.objects import Raw
+from capipool.providers.aws import refreshes
 from capipool.providers.aws.api.machinepool import AWSMachinePool
-from capipool.sdk import InstanceState, Report
+from capipool.sdk import InstanceState, Pool, Report
 
 GONE = (InstanceState.TERMINATING, InstanceState.FAILED)
+_UPSTREAM = {
+    Reason.WAITING_FOR_CLUSTER_INFRASTRUCTURE_READY: "WaitingForClusterInfrastructure",
+    Reason.WAITING_FOR_BOOTSTRAP_DATA: "WaitingForBootstrapData",
+}
+"""How upstream calls reasons of the engine's."""
+_FAILED = {
+    "ASGReady": "ASGProvisionFailed",
+    "LaunchTemplateReady": "LaunchTemplateReconcileFailed",
+    "LifecycleHookReady": "LifecycleHookUpdateFailed",
+}
+"""The condition that is about a part of the group -> upstream's reason for its failure."""
 
 
-def status(obj: AWSMachinePool, report: Report) -> Raw:
-    """The status of a pool. What is not known now stays as it is."""
-    made: Raw = {"conditions": conditions(obj.status.conditions, _conditions(report), report.now)}
-    group = report.group
+def status(pool: Pool[AWSMachinePool], report: Report, *, failed: str = "") -> Raw:
+    """The status of a pool. What is not known now stays as it is. `failed`: the condition whose part failed."""
+    obj, group = pool.object, report.group
+    wanted = _conditions(report, failed) if group is None else _conditions_of_group(pool, report)
+    made: Raw = {"conditions": conditions(obj.status.conditions, wanted, report.now)}
     if group is None:
         return made
     there = [i for i in group.instances if i.state not in GONE]
+    serving = any(i.state is InstanceState.RUNNING for i in there)
     made |= {
-        "ready": True,
+        "ready": bool(obj.status.ready) or serving or group.desired == 0,
         "replicas": len(there),
         "instances": [_instance(i.id, i.provider_id, report) for i in there],
+        "asgStatus": "Delete in progress" if group.operation else None,
     }
     if group.native is not None:
-        made |= {"launchTemplateID": group.native.template, "launchTemplateVersion": str(group.native.version)}
+        version = group.native.version
+        made |= {"launchTemplateID": version.template, "launchTemplateVersion": str(version.number)}
     return made
 
 
@@ -57,20 +74,72 @@ def _raw(old: V1Beta1Condition) -> Raw:
     return {"type": old.type, "status": old.status, "lastTransitionTime": when} | {k: v for k, v in said.items() if v}
 
 
-def _conditions(report: Report) -> list[Raw]:
-    there = report.group is not None
-    if report.paused and not there:
+def _conditions(report: Report, failed: str) -> list[Raw]:
+    """Without a picture of the group: what is waited for, or which part of it failed."""
+    if report.paused:
         return [condition("Ready", False, reason="Paused", message="reconciliation is paused")]
     first = report.waits[0] if report.waits else None
-    reason = first.reason if first is not None else "ASGNotFound"
+    reason = _UPSTREAM.get(first.reason, first.reason) if first is not None else "ASGNotFound"
     said = "; ".join(wait.message for wait in report.waits)
-    made = [condition("Ready", not report.waits, reason=reason, message=said)]
-    for type_ in ("ASGReady", "LaunchTemplateReady"):
-        made.append(condition(type_, there, reason=reason, message=said))
-    if there:
-        outdated = f"{report.outdated} instances were launched from an older specification"
-        made.append(condition("UpToDate", not report.outdated, reason="NotUpToDate", message=outdated))
+    waiting = first is not None and first.reason in _UPSTREAM
+    severity = "Info" if waiting else "Error"
+    part = failed or "ASGReady"
+    told = reason if waiting else _FAILED[part]
+    made = [condition("Ready", False, reason=reason, message=said, severity=severity)]
+    made.append(condition(part, False, reason=told, message=said, severity=severity))
     return made
+
+
+def _conditions_of_group(pool: Pool[AWSMachinePool], report: Report) -> list[Raw]:
+    group = report.group
+    assert group is not None
+    reason = report.waits[0].reason if report.waits else ""
+    said = "; ".join(wait.message for wait in report.waits)
+    deleting = "the group is being deleted; it is made anew when it is gone"
+    old = f"{report.outdated} instances were launched from an older specification"
+    problem = group.problem
+    failed = condition(
+        "LastScalingActivitySucceeded",
+        problem is None,
+        reason=problem.reason if problem is not None else "",
+        message=str(problem) if problem is not None else "",
+        severity="Warning",
+    )
+    hooks = [condition("LifecycleHookReady", True)] if pool.object.spec.lifecycle_hooks else []
+    return [
+        condition("Ready", not report.waits, reason=reason, message=said),
+        condition("ASGReady", not group.operation, reason="ASGDeletionInProgress", message=deleting),
+        condition("LaunchTemplateReady", True),
+        condition("UpToDate", not report.outdated, reason="NotUpToDate", message=old),
+        _bounds(pool),
+        failed,
+        *hooks,
+        *_rollout(pool, report),
+    ]
+
+
+def _bounds(pool: Pool[AWSMachinePool]) -> Raw:
+    """Whether the MachinePool wants as many as the group may have: otherwise it has as many as it may."""
+    wanted = pool.machine_pool.spec.replicas
+    least, most = pool.object.spec.min_size, pool.object.spec.max_size
+    kept = min(max(1 if wanted is None else wanted, least), most)
+    said = f"the MachinePool wants {wanted}, minSize and maxSize allow {least} to {most}: {kept} are kept"
+    fine = wanted is None or wanted == kept
+    return condition("ReplicasWithinBounds", fine, reason="ReplicasOutOfRange", message=said, severity="Warning")
+
+
+def _rollout(pool: Pool[AWSMachinePool], report: Report) -> list[Raw]:
+    """How the cloud's own rolling replacement goes, once there was one."""
+    group = report.group
+    assert group is not None
+    found = group.native.refreshes if group.native is not None else ()
+    if not found:
+        before = any(c.type == "InstanceRefreshStarted" for c in pool.object.status.conditions)
+        return [condition("InstanceRefreshStarted", True)] if before and not report.outdated else []
+    if refreshes.active(found) is not None:
+        return [condition("InstanceRefreshStarted", True) | {"message": group.rollout}]
+    reason = "InstanceRefreshFailed" if refreshes.has_failed(found) else "InstanceRefreshNotReady"
+    return [condition("InstanceRefreshStarted", False, reason=reason, message=group.rollout, severity="Warning")]
 
 
 def _instance(id: str, provider_id: str, report: Report) -> Raw:

@@ -33,7 +33,7 @@ class IdentityReference(Model):
 
 
 class S3Bucket(Model):
-    """Where large boot data goes; accepted, not acted on."""
+    """Where boot data of Ignition goes. It must be there."""
 
     name: Annotated[str, Limits(min_length=3, max_length=63, pattern="^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     best_effort_delete_objects: bool | None = None
