@@ -201,7 +201,8 @@ class Calls:
         async def with_method(client: Any) -> Any:
             return await use(getattr(getattr(client, group), method))
 
-        return await self._guard(caller, method.replace("_", " "), lambda: self._sent(caller, with_method))
+        title = f"{method.removeprefix('begin_')} of {group}".replace("_", " ")
+        return await self._guard(caller, title, lambda: self._sent(caller, with_method))
 
     async def _sent(self, caller: Caller, use: Callable[[Any], Awaitable[Any]]) -> Any:
         async with self._slots:
