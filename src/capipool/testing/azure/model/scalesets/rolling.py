@@ -22,6 +22,7 @@ class _Batches:
         self._subscription = subscription
         self._scale_set = scale_set
         self._surge = surge
+        self._replaced: list[Machine] = []
         self.operation = operation
 
     def begin(self, batch: list[Machine]) -> list[Machine]:
@@ -37,6 +38,10 @@ class _Batches:
         for machine in batch:
             if not machine.deleting:
                 growing.remove(self._subscription, self._scale_set, machine, self.operation)
+                self._replaced.append(machine)
+
+    def going(self) -> bool:
+        return any(machine.instance_id in self._scale_set.machines for machine in self._replaced)
 
     def everyone(self) -> list[Machine]:
         return self._scale_set.live

@@ -72,6 +72,10 @@ class Batches(Protocol):
         """Called when the machines to watch do not change any more."""
         ...
 
+    def going(self) -> bool:
+        """Whether machines that were replaced are still there; no batch begins before they are gone."""
+        ...
+
     def everyone(self) -> list[Machine]:
         """All machines that count."""
         ...
@@ -110,6 +114,8 @@ class RollingUpgrade:
                 return False
             self._count(now)
             self._next_at = now + self.policy.pause
+        if self.batches.going():
+            return False
         if not self.pending:
             self._end("Completed", now)
             return True
