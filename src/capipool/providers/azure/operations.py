@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from capipool.machinery import codec
+from capipool.machinery.errors import BadRequest
 from capipool.machinery.objects import Raw
 from capipool.providers.azure import failures
 from capipool.providers.azure.api.shared import PendingOperation
@@ -78,7 +79,7 @@ class Operation:
         """Read it from a status; None for what others wrote there."""
         try:
             data = codec.decode_json(base64.urlsafe_b64decode(kept.data))
-        except (binascii.Error, ValueError):
+        except (binascii.Error, ValueError, BadRequest):
             return None
         if not isinstance(data, dict) or not str(data.get("path", "/")).startswith("/"):
             return None

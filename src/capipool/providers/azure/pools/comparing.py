@@ -72,11 +72,8 @@ def _same(wanted: Any, there: Any, path: str) -> bool:
             return location(wanted) == location(there)
         if wanted.startswith("/") or any(f".{name}." in f".{path}." for name in _CASELESS):
             return ids.same(wanted, there)
-        return (
-            wanted.lower() == there.lower()
-            if path.endswith(("State", "Type", "Option", "caching"))
-            else wanted == there
-        )
+        caseless = path.endswith(("Type", "Option", "caching", ".name"))
+        return wanted.lower() == there.lower() if caseless else wanted == there
     return bool(wanted == there)
 
 

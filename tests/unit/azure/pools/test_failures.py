@@ -1,0 +1,71 @@
+"""Azure's codes, in the words of the SDK. The code is in every message: it is what one searches for."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
+
+from capipool.providers.azure import failures
+from capipool.sdk import errors
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "detail", "wanted"),
+    [
+        ("AllocationFailed", 0, "", errors.InsufficientCapacity),
+        ("OverconstrainedZonalAllocationRequest", 0, "", errors.InsufficientCapacity),
+        ("SkuNotAvailable", 409, "", errors.InsufficientCapacity),
+        ("OperationNotAllowed", 409, "exceeding approved Total Regional Cores quota", errors.QuotaExceeded),
+        ("OperationNotAllowed", 409, "the scale set is being upgraded", errors.OperationInProgress),
+        ("QuotaExceeded", 409, "", errors.QuotaExceeded),
+        ("Conflict", 409, "", errors.OperationInProgress),
+        ("AuthorizationFailed", 403, "", errors.PermissionDenied),
+        ("RequestDisallowedByPolicy", 403, "", errors.PermissionDenied),
+        ("InvalidAuthenticationToken", 401, "", errors.PermissionDenied),
+        ("ResourceNotFound", 404, "", failures.Missing),
+        ("ResourceGroupNotFound", 404, "", failures.Missing),
+        ("PreconditionFailed", 412, "", failures.Changed),
+        ("RoleAssignmentExists", 409, "", failures.AlreadyThere),
+        ("InvalidParameter", 400, "", errors.InvalidConfiguration),
+        ("PropertyChangeNotAllowed", 409, "", errors.InvalidConfiguration),
+        ("BadRequest", 400, "", errors.InvalidConfiguration),
+        ("InternalServerError", 500, "", errors.CloudUnavailable),
+        ("SomethingNew", 0, "", errors.CloudUnavailable),
+    ],
+)
+def test_codes_are_translated(code: str, status: int, detail: str, wanted: type[errors.ProviderError]) -> None:
+    found = failures.by_code("write", code, detail, status=status)
+    assert type(found) is wanted
+    if wanted is not failures.Changed:
+        assert code in str(found)
+
+
+def test_a_throttled_call_says_how_long_azure_wants_one_to_wait() -> None:
+    retry = failures.retry_after({"Retry-After": "17"})
+    found = failures.by_code("read", "TooManyRequests", "", status=429, retry=retry)
+    assert isinstance(found, errors.Throttled)
+    assert found.delay == dt.timedelta(seconds=17)
+
+
+def test_without_a_word_about_it_the_wait_is_a_minute() -> None:
+    assert failures.by_code("read", "TooManyRequests", "", status=429).delay == dt.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("header", ["", "soon", "Fri, 31 Dec 1999 23:59:59 GMT"])
+def test_a_wait_that_is_no_number_is_none(header: str) -> None:
+    assert failures.retry_after({"Retry-After": header}) is None
+
+
+def test_the_reason_within_a_failed_operation_is_what_counts() -> None:
+    error = {"code": "Failed", "details": [{"code": "AllocationFailed", "message": "no room"}]}
+    found = failures.of_operation("PUT of mp", error, wanted=3)
+    assert isinstance(found, errors.InsufficientCapacity)
+    assert found.wanted == 3
+    assert "AllocationFailed: no room" in str(found)
+
+
+def test_a_lost_answer_is_unavailable_and_a_refused_login_is_denied() -> None:
+    assert isinstance(failures.translate("read", ServiceResponseError("lost")), errors.CloudUnavailable)
+    assert isinstance(failures.translate("read", ClientAuthenticationError("no")), errors.PermissionDenied)
