@@ -1,0 +1,219 @@
+"""Reconciles AWSManagedControlPlanes: reads the EKS cluster that they name, and keeps its kubeconfigs fresh.
+
+Used by `setup`. Makes, changes and deletes nothing in AWS: the cluster is somebody else's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from capipool.api import labels
+from capipool.api.builtin import Secret
+from capipool.api.constants import GROUP
+from capipool.api.core import Cluster
+from capipool.machinery import errors, objects
+from capipool.machinery.objects import Raw
+from capipool.machinery.patch import merge
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.aws import failures
+from capipool.providers.aws.api.cluster import IdentityReference
+from capipool.providers.aws.calls import Calls
+from capipool.providers.aws.eks import deciding, kubeconfigs, naming, reading, tokens
+from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
+from capipool.providers.aws.eks.deciding import Plan
+from capipool.providers.aws.eks.facts import EKSCluster
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import DONE, RequeueAfter, Result
+from capipool.sdk import Intervals, ProviderError
+from capipool.sdk.inputs import is_paused
+
+FINALIZER = "awsmanagedcontrolplane.controlplane.cluster.x-k8s.io"
+CONVERGING, REST = dt.timedelta(seconds=20), dt.timedelta(minutes=5)
+INTERVALS = Intervals(CONVERGING, REST)
+"""How often a cluster is looked at while it is not active, or not there; and while it is."""
+
+CallsOf = Callable[[str, IdentityReference | None], Calls]
+"""The calls for a namespace and an `identityRef`. Raises ProviderError where that may not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the cluster is, and with whose calls it is read."""
+
+    calls: Calls
+    region: str
+    name: str
+
+
+class AWSManagedControlPlaneReconciler:
+    """Takes an AWSManagedControlPlane to what its cluster is."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        calls_of: CallsOf,
+        *,
+        default_region: str = "",
+        intervals: Intervals = INTERVALS,
+    ) -> None:
+        self._client = manager.client
+        self._clock = manager.clock
+        self._events = manager.events
+        self._calls_of = calls_of
+        self._default_region = default_region
+        self._converging = intervals.converging or CONVERGING
+        self._rest = intervals.rest or REST
+        self.objects = manager.caches.of(AWSManagedControlPlane)
+        self.clusters = manager.caches.of(Cluster)
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
+        obj = self.objects.get(key)
+        if obj is None or labels.is_externally_managed(obj.metadata.annotations):
+            return DONE
+        if obj.deleting:
+            await self._release(obj)
+            return DONE
+        cluster = self._owner(obj)
+        if cluster is None or is_paused(obj, cluster):
+            return DONE
+        if FINALIZER not in obj.metadata.finalizers:
+            await self._patch(obj, {"metadata": {"finalizers": [*obj.metadata.finalizers, FINALIZER]}}, fresh=True)
+            return RequeueAfter(dt.timedelta(0))
+        region = region_of(obj, self._default_region)
+        if not region:
+            await self._write_status(obj, deciding.unknown_region(obj, self._clock.now()))
+            return DONE
+        try:
+            place = _Place(self._calls_of(key.namespace, obj.spec.identity_ref), region, name_of(obj))
+            return RequeueAfter(await self._follow(obj, cluster, place))
+        except ProviderError as error:
+            plan = deciding.failed(obj, error, self._clock.now(), name=name_of(obj), region=region)
+            await self._write_status(obj, plan)
+            again = None if isinstance(error, failures.Missing) else error.delay
+            return RequeueAfter(again or self._converging)
+
+    def _owner(self, obj: AWSManagedControlPlane) -> Cluster | None:
+        for owner in obj.metadata.owner_references:
+            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
+                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
+        return None
+
+    async def _follow(self, obj: AWSManagedControlPlane, cluster: Cluster, place: _Place) -> dt.timedelta:
+        """Look, and write what is so. Returns when to look again. Raises ProviderError, ApiError."""
+        keep = deciding.keeps_subnets(obj)
+        seen = await reading.look(place.calls, place.region, place.name, obj, keep=keep)
+        active = seen.cluster.status == "ACTIVE"
+        left = self._rest if active else self._converging
+        if seen.cluster.usable and seen.cluster.status != "DELETING":
+            left = min(left, await self._keep_kubeconfig(obj, cluster, seen.cluster, place))
+            await self._keep_people_kubeconfig(obj, cluster, seen.cluster, place.region)
+        plan = deciding.decide(obj, seen, self._clock.now(), initialized=seen.cluster.usable)
+        await self._write_spec(obj, plan)
+        await self._write_status(obj, plan)
+        return left
+
+    # --- kubeconfigs
+
+    async def _keep_kubeconfig(
+        self, obj: AWSManagedControlPlane, cluster: Cluster, found: EKSCluster, place: _Place
+    ) -> dt.timedelta:
+        """The secret for controllers, its token younger than `REFRESH`. Returns when it is to be replaced.
+
+        A secret of that name that a person made is left alone: it is how controllers reach a cluster whose access
+        does not go by AWS's identities.
+        """
+        present = await self._secret(kubeconfigs.secret(obj, cluster, {}, people=False))
+        if present is not None and not kubeconfigs.is_ours(present, obj):
+            return self._rest
+        token, left = kubeconfigs.token_of(present), dt.timedelta(0)
+        if (signed := tokens.signed_at(token)) is not None:
+            left = signed + tokens.REFRESH - self._clock.now()
+        if left <= dt.timedelta(0):
+            token, left = await tokens.make(place.calls, place.region, found.name), tokens.REFRESH
+        data = kubeconfigs.of_controllers(found, token)
+        await self._store(kubeconfigs.secret(obj, cluster, data, people=False), present)
+        return left
+
+    async def _keep_people_kubeconfig(
+        self, obj: AWSManagedControlPlane, cluster: Cluster, found: EKSCluster, region: str
+    ) -> None:
+        data = kubeconfigs.of_people(found, method=obj.spec.token_method, region=region)
+        wanted = kubeconfigs.secret(obj, cluster, data, people=True)
+        present = await self._secret(wanted)
+        if present is None or kubeconfigs.is_ours(present, obj):
+            await self._store(wanted, present)
+
+    async def _secret(self, wanted: Secret) -> Secret | None:
+        try:
+            return await self._client.get(Secret, wanted.metadata.name, wanted.metadata.namespace)
+        except errors.NotFound:
+            return None
+
+    async def _store(self, wanted: Secret, present: Secret | None) -> None:
+        """Write a secret where it is not as it should be."""
+        if present is None:
+            await self._client.create(wanted)
+        elif present.data != wanted.data:
+            meta = wanted.metadata
+            patch = {"data": objects.to_raw(wanted)["data"]}
+            await self._client.patch(Secret, meta.name, meta.namespace, patch=patch)
+
+    # --- the object itself
+
+    async def _release(self, obj: AWSManagedControlPlane) -> None:
+        """Let the object go. The cluster stays; the secrets go with the object that owns them."""
+        if FINALIZER not in obj.metadata.finalizers:
+            return
+        said = f"the EKS cluster {name_of(obj)} is left as it is: capipool deletes no control plane"
+        self._events.event(obj, "Normal", "EKSClusterKept", said)
+        finalizers = [f for f in obj.metadata.finalizers if f != FINALIZER]
+        await self._patch(obj, {"metadata": {"finalizers": finalizers}}, fresh=True)
+
+    async def _write_spec(self, obj: AWSManagedControlPlane, plan: Plan) -> None:
+        before = objects.to_raw(obj)
+        spec, annotations = before.get("spec") or {}, before["metadata"].get("annotations") or {}
+        wanted = {**spec, **plan.spec}
+        if "network" in plan.spec:
+            network = spec.get("network") or {}
+            vpc = {**(network.get("vpc") or {}), **plan.spec["network"].get("vpc", {})}
+            wanted["network"] = {**network, **plan.spec["network"]} | ({"vpc": vpc} if vpc else {})
+        patch: Raw = {}
+        if (changed := merge.diff(spec, wanted)) is not None:
+            patch["spec"] = changed
+        if (marked := merge.diff(annotations, {**annotations, **plan.annotations})) is not None:
+            patch["metadata"] = {"annotations": marked}
+        if patch:
+            await self._patch(obj, patch)
+
+    async def _write_status(self, obj: AWSManagedControlPlane, plan: Plan) -> None:
+        before = objects.to_raw(obj).get("status", {})
+        if (patch := merge.diff(before, {**before, **plan.status})) is not None:
+            await self._patch(obj, {"status": patch}, subresource="status")
+
+    async def _patch(
+        self, obj: AWSManagedControlPlane, patch: Raw, *, subresource: str = "", fresh: bool = False
+    ) -> None:
+        meta = obj.metadata
+        version = meta.resource_version if fresh else ""
+        await self._client.patch(
+            AWSManagedControlPlane,
+            meta.name,
+            meta.namespace,
+            patch=patch,
+            subresource=subresource,
+            resource_version=version,
+        )
+
+
+def region_of(obj: AWSManagedControlPlane, default: str) -> str:
+    """Where the cluster is; empty where nobody says."""
+    return obj.spec.region or default
+
+
+def name_of(obj: AWSManagedControlPlane) -> str:
+    """The cluster's name: admission writes it, and an object that never went through admission has upstream's."""
+    meta = obj.metadata
+    return obj.spec.eks_cluster_name or naming.generated(meta.name, meta.namespace, limit=naming.CLUSTER_NAME_LIMIT)

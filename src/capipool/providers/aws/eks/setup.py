@@ -1,0 +1,114 @@
+"""What the composition root takes from EKS to run it: its controllers. The AWS provider's own are beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from capipool.api import labels
+from capipool.api.core import Cluster
+from capipool.machinery.objects import Object
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.aws.calls import Calls
+from capipool.providers.aws.eks import bootstrapping
+from capipool.providers.aws.eks.api.cluster import AWSManagedCluster
+from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
+from capipool.providers.aws.eks.controlplane import INTERVALS, AWSManagedControlPlaneReconciler, CallsOf
+from capipool.providers.aws.eks.kinds import crds, rules
+from capipool.providers.aws.eks.managedcluster import AWSManagedClusterReconciler
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import Selecting
+from capipool.sdk import Intervals
+from capipool.workload.connections import Connections
+
+__all__ = ["crds", "rules", "setup"]
+
+
+def setup(
+    manager: Manager,
+    connections: Connections,
+    *,
+    calls: Calls,
+    calls_of: CallsOf | None = None,
+    region: str = "",
+    intervals: Intervals = INTERVALS,
+    watch_filter: str = "",
+    machine_pools: bool = True,
+) -> None:
+    """Add the controllers of EKS's kinds to a manager.
+
+    `calls` are the process's own; `calls_of` finds those of a namespace and an `identityRef`, by default the process's
+    for all. `region` is for clusters that name none, `intervals` is how often clusters are looked at. With
+    `watch_filter` they see to objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`. Without
+    `machine_pools` no pool's boot data is made.
+    """
+    find = calls_of or (lambda namespace, reference: calls)
+    planes = AWSManagedControlPlaneReconciler(manager, find, default_region=region, intervals=intervals)
+    selects = partial(labels.selects, watch_filter)
+    controller = manager.controller(
+        "awsmanagedcontrolplane", Selecting(planes, planes.objects.get, selects), concurrency=8
+    )
+    controller.watch(planes.objects, _object_changed)
+    controller.watch(planes.clusters, _owner_changed)
+    clusters = AWSManagedClusterReconciler(manager)
+    controller = manager.controller(
+        "awsmanagedcluster", Selecting(clusters, clusters.objects.get, selects), concurrency=4
+    )
+    controller.watch(clusters.objects, _object_changed)
+    controller.watch(clusters.clusters, _infrastructure_changed)
+    controller.watch(clusters.control_planes, partial(_control_plane_changed, clusters))
+    bootstrapping.setup(manager, watch_filter=watch_filter, machine_pools=machine_pools)
+
+
+def _object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:
+    """Its own status is written here, and is no news."""
+    if new is None:
+        return ()
+    return () if old is not None and _intent(old) == _intent(new) else [new.key]
+
+
+def _intent(obj: Object) -> tuple[object, ...]:
+    meta, spec = obj.metadata, getattr(obj, "spec", None)
+    return (meta.uid, spec, meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references)
+
+
+def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+    """A Cluster that comes, is paused, or goes on."""
+    if new is None or new.spec.control_plane_ref is None or (old is not None and _facts(old) == _facts(new)):
+        return ()
+    reference = new.spec.control_plane_ref
+    same = reference.group_kind == AWSManagedControlPlane.RESOURCE.group_kind
+    return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
+
+
+def _infrastructure_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+    if new is None or (old is not None and _facts(old) == _facts(new)):
+        return ()
+    return _infrastructure(new)
+
+
+def _control_plane_changed(
+    clusters: AWSManagedClusterReconciler, old: AWSManagedControlPlane | None, new: AWSManagedControlPlane | None
+) -> Iterable[ObjectKey]:
+    """Endpoint and zones are shown by the AWSManagedCluster, too."""
+    if new is None or (old is not None and _shown(old) == _shown(new)):
+        return ()
+    owners = (clusters.clusters.get(ObjectKey(new.metadata.namespace, o.name)) for o in new.metadata.owner_references)
+    return [key for owner in owners if owner is not None for key in _infrastructure(owner)]
+
+
+def _infrastructure(cluster: Cluster) -> Iterable[ObjectKey]:
+    reference = cluster.spec.infrastructure_ref
+    if reference is None or reference.group_kind != AWSManagedCluster.RESOURCE.group_kind:
+        return ()
+    return [ObjectKey(cluster.metadata.namespace, reference.name)]
+
+
+def _facts(cluster: Cluster) -> Any:
+    return cluster.metadata.uid, cluster.spec.paused, cluster.spec.infrastructure_ref, cluster.spec.control_plane_ref
+
+
+def _shown(obj: AWSManagedControlPlane) -> Any:
+    owners = tuple(o.uid for o in obj.metadata.owner_references)
+    return obj.spec.control_plane_endpoint, obj.status.failure_domains, owners
