@@ -18,6 +18,7 @@ from capipool.testing.azure.model.subscription import Subscription
 _GROUP = re.compile(r"(?<=/resourceGroups/)([^/?]+)", re.IGNORECASE)
 _GROUP_IN_PATH = re.compile(r"/subscriptions/[^/]+/resourceGroups/([^/]+)/.+", re.IGNORECASE)
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)(?:/.*)?", re.IGNORECASE)
+_REPEATED = re.compile("/{2,}")
 _READS = ("GET", "HEAD")
 
 
@@ -32,14 +33,14 @@ class Application:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or close its connection where a fault says so."""
         data = await request.read()
-        method, path = request.method, request.path
+        method, path = request.method, _REPEATED.sub("/", request.path)  # as in ARM, double slashes are one
         found = self._router.find(method, path)
         route = found[0] if found else None
         action = route.action if route else ""
         loss = None if route is None or route.public else self._subscription.world.faults.take_loss(action)
         answer = Answer(0)
         if loss is None or loss.carried_out:
-            answer = self._answer(request, found, data)
+            answer = self._answer(request, path, found, data)
         mutating = method not in _READS and (route is None or route.mutating)
         if not path.startswith("/_capipool/"):
             self._log.all.append(Request(method, path, action, mutating, 0 if loss else answer.status))
@@ -47,21 +48,23 @@ class Application:
             request.transport.abort()
         return self._response(answer)
 
-    def _answer(self, request: web.BaseRequest, found: tuple[Route, dict[str, str]] | None, data: bytes) -> Answer:
+    def _answer(
+        self, request: web.BaseRequest, path: str, found: tuple[Route, dict[str, str]] | None, data: bytes
+    ) -> Answer:
         try:
             self._subscription.world.operations.advance()
             if found is None:
-                self._check(request, public=False)
-                raise self._nothing_there(request.path)
+                self._check(request, path, public=False)
+                raise self._nothing_there(path)
             route, params = found
-            self._check(request, public=route.public)
+            self._check(request, path, public=route.public)
             if not route.public and (refusal := self._subscription.world.faults.take_refusal(route.action)):
                 raise refusal
             return route.handler(
                 Call(
                     subscription=self._subscription,
                     method=request.method,
-                    path=request.path,
+                    path=path,
                     base_url=f"{request.scheme}://{request.host}",
                     query=request.query,
                     headers=request.headers,
@@ -72,7 +75,7 @@ class Application:
         except ArmError as error:
             return Answer(error.status, error.body(), error.headers)
 
-    def _check(self, request: web.BaseRequest, *, public: bool) -> None:
+    def _check(self, request: web.BaseRequest, path: str, *, public: bool) -> None:
         """What ARM asks of every request before it looks at the resource."""
         if public:
             return
@@ -90,9 +93,9 @@ class Application:
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
         own = self._subscription.world.subscription
-        if (match := _SUBSCRIPTION.fullmatch(request.path)) and match[1].lower() != own.lower():
+        if (match := _SUBSCRIPTION.fullmatch(path)) and match[1].lower() != own.lower():
             raise ArmError("SubscriptionNotFound", f"The subscription '{match[1]}' could not be found.", status=404)
-        if match := _GROUP_IN_PATH.fullmatch(request.path):
+        if match := _GROUP_IN_PATH.fullmatch(path):
             self._subscription.group(match[1])
 
     def _nothing_there(self, path: str) -> ArmError:

@@ -25,6 +25,8 @@ class Images:
         """Versions by publisher, offer and sku, the oldest first."""
         self.community: dict[tuple[str, str], list[str]] = {k: list(v) for k, v in _COMMUNITY.items()}
         """Versions by public gallery name and image name, the oldest first."""
+        self.galleries: dict[tuple[str, str, str], list[str]] = {}
+        """Versions in galleries of the subscription, by resource group, gallery and image name, the oldest first."""
 
     def market(self, publisher: str, offer: str, sku: str) -> list[str]:
         """The versions of a marketplace image. Raises ArmError where there is none."""
@@ -39,6 +41,13 @@ class Images:
             if (key[0].lower(), key[1].lower()) == (gallery.lower(), image.lower()):
                 return versions
         raise ArmError("GalleryImageNotFound", f"The gallery image '{image}' of '{gallery}' is not found.", status=404)
+
+    def own(self, group: str, gallery: str, image: str) -> list[str]:
+        """The versions of an image in a gallery of the subscription. Raises ArmError where there is none."""
+        for key, versions in self.galleries.items():
+            if tuple(part.lower() for part in key) == (group.lower(), gallery.lower(), image.lower()):
+                return versions
+        raise ArmError("ResourceNotFound", f"There is no image '{image}' in gallery '{gallery}'.", status=404)
 
     def resolved(self, reference: Raw) -> Raw:
         """An image reference as machines have it: `latest` of a known marketplace image gets its exact version."""

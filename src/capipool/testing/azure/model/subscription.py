@@ -13,6 +13,7 @@ from capipool.testing.azure.model.world import World
 
 if TYPE_CHECKING:
     from capipool.testing.azure.model.machines import Machine
+    from capipool.testing.azure.model.roles import Assignment
     from capipool.testing.azure.model.scalesets.scaleset import ScaleSet
 
 
@@ -38,6 +39,10 @@ class Subscription:
         """Virtual machines that belong to no scale set."""
         self.interfaces: dict[str, Raw] = {}
         """Network interfaces, as answered."""
+        self.roles: dict[str, Assignment] = {}
+        """Role assignments."""
+        self.principals: set[str] = set()
+        """Principals of the directory that no managed identity stands for; see `roles.principals`."""
         self.skus = Skus(locations)
         self.images = Images()
         self._addresses = 0

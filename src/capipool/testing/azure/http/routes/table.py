@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from capipool.testing.azure.http.answers import Route
-from capipool.testing.azure.http.routes import groups, members, operations, scalesets, virtualmachines
+from capipool.testing.azure.http.routes import (
+    catalog,
+    groups,
+    members,
+    operations,
+    roles,
+    scalesets,
+    tags,
+    virtualmachines,
+)
 
 
 def routes() -> tuple[Route, ...]:
     """Every path of the Resource Manager."""
     return (
+        *tags.ROUTES,
+        *roles.ROUTES,
         *groups.ROUTES,
         *operations.ROUTES,
         *scalesets.ROUTES,
         *members.ROUTES,
         *virtualmachines.ROUTES,
+        *catalog.ROUTES,
     )
