@@ -1,0 +1,203 @@
+"""Reconciles AzureClusters as facts: the network and the endpoint are taken as they are, never made.
+
+Used by `setup`. What the spec gives is taken; the endpoint may also come by the Cluster or its kubeconfig, and
+zones are those that Azure has machines in. Pools and machines find the network by its names, which admission fills in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from capipool.api import labels
+from capipool.api.builtin import Secret
+from capipool.api.constants import GROUP
+from capipool.api.core import Cluster
+from capipool.client import kubeconfig
+from capipool.machinery import errors, objects
+from capipool.machinery.objects import Raw
+from capipool.machinery.patch import merge
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.azure.api.cluster import AzureCluster
+from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
+from capipool.providers.azure.calls import Caller, Calls
+from capipool.providers.azure.identities.finding import Identities
+from capipool.providers.azure.pools import comparing, conditions, resolving
+from capipool.runtime import reconcile
+from capipool.runtime.controller import Controller
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import RequeueAfter, Result
+from capipool.sdk import PermissionDenied, ProviderError
+from capipool.sdk.inputs import is_paused
+from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
+
+FINALIZER = "azurecluster.infrastructure.cluster.x-k8s.io"
+"""Upstream's. capipool sets none, and takes it off objects that came from there."""
+AGAIN = dt.timedelta(seconds=20)
+"""When to look again for what is missing."""
+OUT_OF_SCOPE = "capipool makes no network, subnet, security group or load balancer: it takes those that are there"
+
+
+class AzureClusterReconciler:
+    """Takes an AzureCluster to its facts. There is nothing to delete: nothing was made."""
+
+    def __init__(self, manager: Manager, calls: Calls, identities: Identities, *, again: dt.timedelta = AGAIN) -> None:
+        self._client = manager.client
+        self._clock = manager.clock
+        self._calls = calls
+        self._identities = identities
+        self._again = again
+        self.objects = manager.caches.of(AzureCluster)
+        self.clusters = manager.caches.of(Cluster)
+        self.identities = manager.caches.of(AzureClusterIdentity)
+
+    def add_to(self, controller: Controller) -> None:
+        """Have the controller watch everything that concerns clusters."""
+        controller.watch(self.objects, _object_changed)
+        controller.watch(self.clusters, _owner_changed)
+        controller.watch(self.identities, self._identity_changed)
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
+        obj = self.objects.get(key)
+        if obj is None or labels.is_externally_managed(obj.metadata.annotations):
+            return reconcile.DONE
+        cluster = self._owner(obj)
+        if is_paused(obj, cluster):
+            return reconcile.DONE
+        if obj.deleting:
+            await self._let_go(obj)
+            return reconcile.DONE
+        if cluster is None:
+            return reconcile.DONE
+        endpoint = await self._endpoint(obj, cluster)
+        if not endpoint:
+            missing = "spec.controlPlaneEndpoint must be given, or the cluster's kubeconfig secret must be there"
+            await self._fail(obj, "ClusterFactsMissing", f"{missing}: {OUT_OF_SCOPE}")
+            return RequeueAfter(self._again)
+        try:
+            zones = await self._zones(obj, self._identities.of_cluster(obj))
+        except ProviderError as error:
+            await self._fail(obj, error.reason, str(error))
+            return RequeueAfter(error.delay or self._again)
+        if not obj.spec.control_plane_endpoint.host:
+            await self._patch(obj, {"spec": {"controlPlaneEndpoint": endpoint}})
+        await self._write(obj, self._status(obj) | {"ready": True, "failureDomains": zones})
+        return reconcile.DONE
+
+    def _owner(self, obj: AzureCluster) -> Cluster | None:
+        for owner in obj.metadata.owner_references:
+            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
+                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
+        return None
+
+    async def _endpoint(self, obj: AzureCluster, cluster: Cluster) -> Raw:
+        """Where the API server is: by this object, by its Cluster, or by the cluster's kubeconfig; empty: unknown."""
+        for known in (obj.spec.control_plane_endpoint, cluster.spec.control_plane_endpoint):
+            if known.host:
+                return {"host": known.host, "port": known.port or 6443}
+        name = kubeconfig_secret_name(cluster.metadata.name)
+        try:
+            secret = await self._client.get(Secret, name, obj.metadata.namespace)
+            parts = urlsplit(kubeconfig.parse(secret.data.get(KUBECONFIG_KEY, b"")).server)
+        except (errors.NotFound, kubeconfig.KubeconfigError):
+            return {}
+        return {"host": parts.hostname, "port": parts.port or 443} if parts.hostname else {}
+
+    async def _zones(self, obj: AzureCluster, caller: Caller) -> Raw:
+        """The failure domains: the spec's, else the zones of the region. They do not change, and are asked for once.
+
+        The list that Azure answers with is long. Who may not read it has no zones, as in regions without any.
+        """
+        if obj.spec.failure_domains:
+            return {name: objects.part_to_raw(domain) for name, domain in obj.spec.failure_domains.items()}
+        if obj.status.ready:
+            return {name: objects.part_to_raw(domain) for name, domain in obj.status.failure_domains.items()}
+        place = comparing.location(obj.spec.location)
+        try:
+            listed = await self._calls.pages(caller, "resource_skus.list", filter=f"location eq '{place}'")
+        except PermissionDenied:
+            return {}
+        zones = {zone for size in resolving.sizes(listed, place) for zone in size.zones}
+        return {zone: {"controlPlane": True} for zone in sorted(zones)}
+
+    # --- what is written
+
+    async def _let_go(self, obj: AzureCluster) -> None:
+        if FINALIZER in obj.metadata.finalizers:
+            left = [f for f in obj.metadata.finalizers if f != FINALIZER]
+            meta = obj.metadata
+            await self._client.patch(
+                AzureCluster,
+                meta.name,
+                meta.namespace,
+                patch={"metadata": {"finalizers": left}},
+                resource_version=meta.resource_version,
+            )
+
+    async def _fail(self, obj: AzureCluster, reason: str, message: str) -> None:
+        await self._write(obj, self._status(obj, reason=reason, message=message))
+
+    def _status(self, obj: AzureCluster, *, reason: str = "", message: str = "") -> Raw:
+        """`ready` once is ready for good."""
+        about = {"reason": reason, "message": message, "severity": conditions.WARNING}
+        wanted = [
+            conditions.condition("Ready", not reason, **about),
+            conditions.condition("NetworkInfrastructureReady", not reason, **about),
+            conditions.condition("NetworkCreated", False, reason="OutOfScope", message=OUT_OF_SCOPE),
+        ]
+        return {"conditions": conditions.merged(obj.status.conditions, wanted, self._clock.now())}
+
+    async def _patch(self, obj: AzureCluster, patch: Raw, *, subresource: str = "") -> None:
+        meta = obj.metadata
+        await self._client.patch(AzureCluster, meta.name, meta.namespace, patch=patch, subresource=subresource)
+
+    async def _write(self, obj: AzureCluster, status: Raw) -> None:
+        before = objects.to_raw(obj).get("status", {})
+        patch = merge.diff(before, {**before, **status})
+        if patch is not None:
+            await self._patch(obj, {"status": patch}, subresource="status")
+
+    # --- what is news
+
+    def _identity_changed(
+        self, old: AzureClusterIdentity | None, new: AzureClusterIdentity | None
+    ) -> Iterable[ObjectKey]:
+        """An identity that came, or lets other namespaces use it: who waits for it goes on."""
+        if new is None or (old is not None and old.spec == new.spec):
+            return ()
+        return [
+            obj.key
+            for obj in self.objects.list()
+            if (reference := obj.spec.identity_ref) is not None
+            and ObjectKey(reference.namespace or obj.metadata.namespace, reference.name) == new.key
+        ]
+
+
+def _object_changed(old: AzureCluster | None, new: AzureCluster | None) -> Iterable[ObjectKey]:
+    """Its own status is written here, and is no news."""
+    if new is None or (old is not None and _facts(old) == _facts(new)):
+        return ()
+    return (new.key,)
+
+
+def _facts(obj: AzureCluster) -> tuple[object, ...]:
+    meta = obj.metadata
+    return (meta.uid, obj.spec, meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references)
+
+
+def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+    """A Cluster that comes, is paused or goes on, or learns its endpoint."""
+    if new is None or new.spec.infrastructure_ref is None:
+        return ()
+    reference = new.spec.infrastructure_ref
+    if old is not None and _relevant(old) == _relevant(new):
+        return ()
+    same = reference.group_kind == AzureCluster.RESOURCE.group_kind
+    return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
+
+
+def _relevant(cluster: Cluster) -> tuple[object, ...]:
+    spec = cluster.spec
+    return (cluster.metadata.uid, spec.paused, spec.infrastructure_ref, spec.control_plane_endpoint)
