@@ -9,12 +9,12 @@ from capipool.api.constants import Annotation
 from capipool.api.core import Machine, MachineHealthCheck
 from capipool.client.client import Client
 from capipool.core import legacy, writes
+from capipool.core.machinehealthcheck import external
 from capipool.core.machinehealthcheck.pools import NodeMark
-from capipool.core.machinehealthcheck.world import MachineMark, Plan
+from capipool.core.machinehealthcheck.world import MachineMark, Plan, Request
 from capipool.machinery import conditions, errors, objects
 from capipool.machinery.objects import Raw, replace_part
 from capipool.machinery.patch import merge
-from capipool.machinery.resource import Resource
 
 
 async def apply(
@@ -25,13 +25,14 @@ async def apply(
     `workload` is the cluster whose nodes were judged; None where nobody was.
 
     Raises ApiError, or an ExceptionGroup of those where several writes failed; all other writes were tried. A machine
-    is marked before it is deleted, so that its mark says why.
+    is marked before it is deleted, so that its mark says why, and before remediation is asked for: from then on that
+    mark is for others to change.
     """
     check = await writes.write_body(client, check, plan.check)
     await writes.all_of([_mark(client, mark, now) for mark in plan.machines])
     await writes.all_of(
         [
-            *(_create(client, resource, raw) for resource, raw in plan.requests),
+            *(_request(client, request, now) for request in plan.requests),
             *(writes.delete(client, deletion) for deletion in plan.deletions),
             *(_mark_node(workload, mark) for mark in plan.nodes if workload is not None),
         ]
@@ -74,9 +75,17 @@ async def _mark_node(workload: Client, mark: NodeMark) -> None:
     await writes.unless_gone(workload.patch(Node, meta.name, patch=patch))
 
 
-async def _create(client: Client, resource: Resource, raw: Raw) -> None:
-    """A request of this name is the machine's own, made a moment ago: the cache has not seen it yet."""
+async def _request(client: Client, request: Request, now: dt.datetime) -> None:
+    """Ask for remediation, and say on the machine where that fails. Raises ApiError then.
+
+    A request of this name is the machine's own, made a moment ago: the cache has not seen it yet.
+    """
     try:
-        await client.create(objects.from_raw(objects.Unstructured, raw), resource=resource)
+        await client.create(objects.from_raw(objects.Unstructured, request.raw), resource=request.resource)
     except errors.AlreadyExists:
         return
+    except errors.ApiError as error:
+        meta = request.machine.metadata
+        machine = await client.get(Machine, meta.name, meta.namespace)
+        await _mark(client, MachineMark(machine, (external.failed(error.message),), ()), now)
+        raise

@@ -20,7 +20,7 @@ from capipool.core.machinehealthcheck import external, health, limits, pools
 from capipool.core.machinehealthcheck.health import Health, Target
 from capipool.core.machinehealthcheck.limits import Allowance
 from capipool.core.machinehealthcheck.pools import Instance, NodeMark
-from capipool.core.machinehealthcheck.world import MachineMark, Plan, Said, World
+from capipool.core.machinehealthcheck.world import External, MachineMark, Plan, Said, World
 from capipool.core.writes import ObjectDeletion
 from capipool.machinery import conditions, objects
 from capipool.machinery.clock import to_seconds
@@ -68,13 +68,13 @@ def _plan(
         *(_mark_unwell(world, t, h, t in to_remediate, now) for t, h in unwell),
     ]
     return Plan(
-        check=_with_status(owned, _names(world), count, allowed, paused, now),
+        check=_with_status(owned, world, count, allowed, paused, now),
         machines=tuple(m for m in marks if _says_something(m)),
         nodes=tuple(mark for _, _, mark in on_nodes),
         requests=external.requests(world.external, to_remediate),
         deletions=(*_replace_in_pools(world, to_remediate), *external.obsolete(world.external, well)),
         events=(*_events(owned, unwell, to_remediate, allowed), *_instance_events(on_nodes)),
-        result=_next(everybody),
+        result=_next(everybody, world.external if to_remediate else None),
     )
 
 
@@ -160,7 +160,8 @@ def _mark_unwell(world: World, target: Target, judged: Health, remediate: bool, 
             type_, reason = ConditionType.OWNER_REMEDIATED, Reason.WAITING_FOR_REMEDIATION
             old.append(legacy.false(type_, reason, "Warning", now))
     elif remediate and world.external is not None:
-        found.append(external.condition(world.external))
+        told = external.condition(world.external, target.machine)
+        found += [told] if told is not None else []
     return MachineMark(target.machine, tuple(found), tuple(old))
 
 
@@ -191,7 +192,7 @@ def _replace_in_pools(world: World, targets: Iterable[Target]) -> Iterable[Objec
 
 def _with_status(
     check: MachineHealthCheck,
-    names: tuple[str, ...],
+    world: World,
     count: _Count,
     allowed: Allowance,
     paused: Condition,
@@ -203,13 +204,14 @@ def _with_status(
     old = legacy.true(type_, now)
     if told.status == "False":
         old = legacy.false(type_, Reason.TOO_MANY_UNHEALTHY, "Warning", now, told.message)
-    deprecated = replace_part(before, conditions=legacy.set_all(before.conditions, (old,), (), now))
+    wanted = (old, external.legacy_available(world.external, now))
+    deprecated = replace_part(before, conditions=legacy.set_all(before.conditions, wanted, (), now))
     status = replace_part(
         check.status,
         expected_machines=count.expected,
         current_healthy=count.healthy,
         remediations_allowed=allowed.remaining,
-        targets=names,
+        targets=_names(world),
         observed_generation=check.metadata.generation or None,
         deprecated=replace_part(check.status.deprecated, v1beta1=deprecated),
     )
@@ -262,6 +264,8 @@ def _was_marked(machine: Machine) -> bool:
     return any(conditions.find(known, type_) is not None for type_ in types)
 
 
-def _next(judged: Iterable[Health]) -> Result:
+def _next(judged: Iterable[Health], wanting: External | None) -> Result:
+    """When to look again; `wanting` is the external remediation that somebody is in need of."""
     waits = [h.next_check for h in judged if h.next_check is not None]
+    waits += [external.RETRY] if wanting is not None and wanting.why else []
     return RequeueAfter(min(waits)) if waits else DONE

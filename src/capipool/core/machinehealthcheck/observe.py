@@ -7,7 +7,8 @@ from capipool.core.machinehealthcheck import health, pools
 from capipool.core.machinehealthcheck.world import External, World
 from capipool.core.references import References
 from capipool.machinery import errors
-from capipool.machinery.resource import GroupKind, ObjectKey, split_api_version
+from capipool.machinery.objects import Unstructured
+from capipool.machinery.resource import GroupKind, ObjectKey, Resource, split_api_version
 from capipool.runtime.cache import Cache
 from capipool.runtime.manager import Manager
 from capipool.workload.connections import Connections
@@ -58,21 +59,41 @@ class Observer:
             external=await self._external(check),
         )
 
-    async def _external(self, check: MachineHealthCheck) -> External | None:
-        """The remediation template, and the requests made from it, whose kind is the template's without its end."""
+    def template_kinds(self, check: MachineHealthCheck) -> tuple[GroupKind, GroupKind] | None:
+        """The kind of the check's remediation template, and that of its requests: the same without its end."""
         reference = check.spec.remediation.template_ref
         if reference is None:
             return None
-        group, version = split_api_version(reference.api_version)
-        template = self._references.at(GroupKind(group, reference.kind), version)
-        requests = self._references.at(GroupKind(group, reference.kind.removesuffix("Template")), version)
-        if template is None:
-            return External(None, requests)
+        group, _ = split_api_version(reference.api_version)
+        return GroupKind(group, reference.kind), GroupKind(group, reference.kind.removesuffix("Template"))
+
+    def resources(self, check: MachineHealthCheck) -> tuple[Resource | None, Resource | None]:
+        """Both, as they are served in the version that the check names; None where one is not."""
+        reference, kinds = check.spec.remediation.template_ref, self.template_kinds(check)
+        if reference is None or kinds is None:
+            return None, None
+        _, version = split_api_version(reference.api_version)
+        return self._references.at(kinds[0], version), self._references.at(kinds[1], version)
+
+    async def _external(self, check: MachineHealthCheck) -> External | None:
+        """The remediation template and its requests. One that cannot be read keeps nobody from judging."""
+        reference = check.spec.remediation.template_ref
+        if reference is None:
+            return None
+        template, requests = self.resources(check)
+        name = f"{reference.kind} {reference.name}"
+        there: dict[str, Unstructured] = {}
         try:
+            if requests is not None:
+                listed = (await self._references.cache(requests)).list(check.metadata.namespace)
+                there = {r.metadata.name: r for r in listed}
+            if template is None:
+                why = f"no kind {reference.kind} is served in {reference.api_version}"
+                return External(None, requests, there, f"Error retrieving remediation template {name}: {why}")
             found = await self._client.get(template, reference.name, check.metadata.namespace)
-        except errors.NotFound:
-            return External(None, requests)
-        if requests is None:
-            return External(found)
-        there = (await self._references.cache(requests)).list(check.metadata.namespace)
-        return External(found, requests, {r.metadata.name: r for r in there})
+        except (errors.ApiError, TimeoutError) as error:
+            why = error.message if isinstance(error, errors.ApiError) else "its kind cannot be listed"
+            return External(None, requests, there, f"Error retrieving remediation template {name}: {why}")
+        kind = reference.kind.removesuffix("Template")
+        missing = f"no kind {kind} is served in {reference.api_version}, of which {name} is a template"
+        return External(found, requests, there, "" if requests is not None else missing)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from capipool.api.builtin import Node
+from capipool.api.builtin import CustomResourceDefinition, Node
 from capipool.api.constants import Annotation
 from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
 from capipool.api.indexes import NODE_NAME, machine_node_name
 from capipool.core import gathering
-from capipool.core.machinehealthcheck import apply
+from capipool.core.machinehealthcheck import apply, external
 from capipool.core.machinehealthcheck.decide import decide
 from capipool.core.machinehealthcheck.observe import BY_CLUSTER, BY_PROVIDER_ID, Observer, of_cluster
 from capipool.core.options import Options
-from capipool.core.references import References
+from capipool.core.references import References, kind_of
+from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import ObjectKey
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
@@ -33,7 +34,8 @@ class MachineHealthCheckReconciler:
         self._options = options
         self._checks = manager.caches.of(MachineHealthCheck, options.namespace)
         self._checks.add_index(BY_CLUSTER, of_cluster)
-        self._observer = Observer(manager, connections, References(manager), options.namespace)
+        self._references = References(manager)
+        self._observer = Observer(manager, connections, self._references, options.namespace)
         self._observer.machines.add_index(NODE_NAME, machine_node_name)
         self._unfollow: dict[ObjectKey, Callable[[], None]] = {}
         self._controller: Controller | None = None
@@ -43,6 +45,7 @@ class MachineHealthCheckReconciler:
         check = self._checks.get(key)
         if check is None or not self._options.selects(check):
             return DONE
+        self._follow_kinds(check)
         world = await self._observer.observe(check)
         now = self._manager.clock.now()
         plan = decide(world, now)
@@ -60,6 +63,7 @@ class MachineHealthCheckReconciler:
         gathering.watch(controller, self._observer.machines, self._machine_changed, self._size)
         gathering.watch(controller, self._observer.pools, self._pool_changed, self._size)
         controller.watch(self._manager.caches.of(Cluster, self._options.namespace), self._cluster_changed)
+        controller.watch(self._references.definitions, self._definition_changed)
         self._connections.subscribe(self._connection_changed)
 
     def _size(self, key: ObjectKey) -> int:
@@ -84,6 +88,49 @@ class MachineHealthCheckReconciler:
         if cluster is None or (old is not None and new is not None and _of_cluster(old) == _of_cluster(new)):
             return ()
         return self._of(cluster.key)
+
+    def _definition_changed(
+        self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None
+    ) -> Iterable[ObjectKey]:
+        """A kind of external remediation that is installed, or goes."""
+        definition = new or old
+        if definition is None:
+            return ()
+        kind = kind_of(definition)
+        return [c.key for c in self._checks.list() if kind in (self._observer.template_kinds(c) or ())]
+
+    def _follow_kinds(self, check: MachineHealthCheck) -> None:
+        """Watch the kinds of external remediation, once they are known."""
+        assert self._controller is not None
+        template, requests = self._observer.resources(check)
+        if template is not None:
+            self._references.watch(self._controller, template, self._template_changed)
+        if requests is not None:
+            self._references.watch(self._controller, requests, self._request_changed)
+
+    def _template_changed(self, old: Unstructured | None, new: Unstructured | None) -> Iterable[ObjectKey]:
+        """A template that came is what checks wait for; requests that were made from it stay as they are."""
+        if new is None or old is not None:
+            return ()
+        return [
+            c.key
+            for c in self._checks.list(new.metadata.namespace)
+            if (reference := c.spec.remediation.template_ref) is not None and reference.name == new.metadata.name
+        ]
+
+    def _request_changed(self, old: Unstructured | None, new: Unstructured | None) -> Iterable[ObjectKey]:
+        """A request that is there now, or that went: it is made anew after a while, if its machine is unwell still."""
+        request = new or old
+        if request is None or (old is not None and new is not None):
+            return ()
+        checks = self._checks.list(request.metadata.namespace)
+        keys = [c.key for c in checks if request.group_kind in (self._observer.template_kinds(c) or ())]
+        if new is not None:
+            return keys
+        assert self._controller is not None
+        for key in keys:
+            self._controller.enqueue(key, external.RETRY)
+        return ()
 
     def _of(self, cluster: ObjectKey) -> list[ObjectKey]:
         return [check.key for check in self._checks.by(BY_CLUSTER, f"{cluster.namespace}/{cluster.name}")]

@@ -23,10 +23,12 @@ class External:
     """Remediation by somebody else's controller: the template of its requests, and those there are by machine name."""
 
     template: Unstructured | None
-    """None where it does not exist."""
+    """None where it does not exist, or cannot be read."""
     resource: Resource | None = None
     """The kind of the requests; None where it is not served."""
     requests: Mapping[str, Unstructured] = field(default_factory=dict)
+    why: str = ""
+    """Why there is no template, or no kind of requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,15 @@ class MachineMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """An object to create, by which somebody else's controller is asked to remediate a machine."""
+
+    machine: Machine
+    resource: Resource
+    raw: Raw
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """An Event to record about a machine, a pool or the health check."""
 
@@ -74,7 +85,7 @@ class Plan:
     machines: tuple[MachineMark, ...] = ()
     nodes: tuple[NodeMark, ...] = ()
     """What to say on nodes of instances without Machines."""
-    requests: tuple[tuple[Resource, Raw], ...] = ()
+    requests: tuple[Request, ...] = ()
     """Requests for external remediation to create."""
     deletions: tuple[ObjectDeletion, ...] = ()
     """Machines of pools to replace, and requests for machines that are well again."""
