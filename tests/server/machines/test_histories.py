@@ -1,139 +1,55 @@
-"""Random operations on a MachineDeployment of the development cloud, on virtual time, for any seed.
+"""Random operations on MachineDeployments of the development cloud, on virtual time, for any seed.
 
-Whatever is done to it, no machine is made beyond the surge, nothing is left behind, and what is wanted is reached. Set
-`CAPIPOOL_HISTORIES` to try more seeds than the suite does.
+Whatever is done to them, and wherever the controllers' process dies: what `promises` says holds at every instant, what
+is wanted is reached, and nothing is left behind. Set `CAPIPOOL_HISTORIES` to try more histories than the suite does,
+and `CAPIPOOL_FIRST_HISTORY` to begin elsewhere than at seed 0. `python -m tests.server.machines.test_histories` prints.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import random
-from pathlib import Path
+import sys
+import time
+from collections import Counter
 
 import pytest
 
-from capipool.api.core import Machine, MachineDeployment, MachineHealthCheck
-from capipool.app.embedded import Embedded
-from capipool.machinery import codec, errors
-from capipool.machinery.resource import Resource
-from capipool.providers.dev.api.cloud import DevInstance, Fault
-from capipool.providers.dev.api.machine import DevMachine
 from capipool.testing import virtual
-from capipool.testing.embedded import embedded
+from tests.server.machines import history, lab
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "machinedeployment.yaml"
-CONFIGS = Resource("bootstrap.cluster.x-k8s.io", "v1beta2", "KubeadmConfig", "kubeadmconfigs")
-SEEDS = range(int(os.environ.get("CAPIPOOL_HISTORIES", "3")))
-VERSIONS = ("v1.33.0", "v1.34.0", "v1.35.0")
-
-
-class History:
-    """One history: what is done, and what must hold meanwhile."""
-
-    def __init__(self, running: Embedded, rng: random.Random, *, calm: bool) -> None:
-        self.client = running.client
-        self.rng = rng
-        self.calm = calm
-        """Whether no machine is harmed, so that availability is all the controllers' doing."""
-        self.wanted = 3
-        self.largest = 3
-        """The most that was wanted lately: machines are made a moment after they are wanted."""
-        self.broken: list[str] = []
-        self._known: dict[str, bool] = {}
-        running.caches.of(Machine).subscribe(self._machine)
-
-    def _machine(self, old: Machine | None, new: Machine | None) -> None:
-        if new is None:
-            if old is not None:
-                self._known.pop(old.metadata.name, None)
-            return
-        is_new = new.metadata.name not in self._known
-        self._known[new.metadata.name] = any(
-            c.type == "Available" and c.status == "True" for c in new.status.conditions
-        )
-        if is_new and len(self._known) > self.largest + 1:
-            self.broken.append(f"{len(self._known)} machines where {self.largest} are wanted, and one more may be")
-        if self.calm and old is not None and sum(self._known.values()) < 3:
-            self.broken.append(f"only {sum(self._known.values())} machines are available")
-
-    async def act(self) -> None:
-        """Do something, and wait for a while that may be too short for it to end."""
-        acts = (
-            [self._edit, self._pause] if self.calm else [self._edit, self._pause, self._scale, self._delete, self._fail]
-        )
-        try:
-            await self.rng.choice(acts)()
-        except (errors.NotFound, IndexError):  # what was chosen has gone in the meantime
-            return
-        await asyncio.sleep(self.rng.choice((0.1, 1, 5, 20)))
-
-    async def _patch(self, spec: object) -> None:
-        await self.client.patch(MachineDeployment, "workers", "default", patch={"spec": spec})
-
-    async def _edit(self) -> None:
-        await self._patch({"template": {"spec": {"version": self.rng.choice(VERSIONS)}}})
-
-    async def _pause(self) -> None:
-        await self._patch({"paused": self.rng.random() < 0.3})
-
-    async def _scale(self) -> None:
-        self.wanted = self.rng.randrange(0, 6)
-        self.largest = max(self.largest, self.wanted)
-        await self._patch({"replicas": self.wanted})
-
-    async def _delete(self) -> None:
-        await self.client.delete(Machine, await self._any(), "default")
-
-    async def _fail(self) -> None:
-        what = self.rng.choice(({Fault.NODE: "silent"}, {Fault.INTERRUPT: "yes"}))
-        await self.client.patch(DevInstance, await self._any(), "default", patch={"metadata": {"annotations": what}})
-
-    async def _any(self) -> str:
-        machines = sorted(m.metadata.name for m in await self.client.list(Machine, "default"))
-        return self.rng.choice(machines)
-
-    async def settle(self) -> None:
-        """Let go of the deployment, and let it get to where it should be."""
-        await self._patch({"paused": False, "replicas": 3})
-        # A silent node is noticed after 40 s and replaced after 30 more, each of several one after the other.
-        await asyncio.sleep(1200)
+TOGETHER = 6
+"""So many histories share a server, and the deaths of one process."""
+COUNT = int(os.environ.get("CAPIPOOL_HISTORIES", "12"))
+FIRST = int(os.environ.get("CAPIPOOL_FIRST_HISTORY", "0"))
 
 
-async def live(seed: int, *, calm: bool) -> None:
-    """One history, from the example's three machines on."""
-    async with embedded(clock=virtual.clock(), seed=seed) as running:
-        for raw in codec.decode_yaml(EXAMPLE.read_text()):
-            await running.client.apply(raw)
-        # Where most machines are harmed at once, a limit rightly stops remediation, and the end would not be reached.
-        trigger = {"spec": {"remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": "100%"}}}}
-        await running.client.patch(MachineHealthCheck, "workers", "default", patch=trigger)
-        await asyncio.sleep(30)
-        history = History(running, random.Random(seed), calm=calm)
-        for _ in range(12):
-            await history.act()
-        await history.settle()
-        assert history.broken == []
-        await _is_as_wanted(running)
+async def _live(seeds: range) -> tuple[list[str], Counter[str]]:
+    async with lab.laboratory(seeds.start) as made:
+        broken, done = await history.live_together(made, seeds)
+        done["deaths"] = made.deaths
+        return broken, done
 
 
-async def _is_as_wanted(running: Embedded) -> None:
-    client = running.client
-    deployment = await client.get(MachineDeployment, "workers", "default")
-    machines = await client.list(Machine, "default")
-    assert deployment.status.available_replicas == 3
-    assert {m.spec.version for m in machines} == {deployment.spec.template.spec.version}
-    names = sorted(m.metadata.name for m in machines)
-    assert len(names) == 3
-    for kind in (DevMachine, DevInstance, CONFIGS):
-        assert sorted(o.metadata.name for o in await client.list(kind, "default")) == names
+@pytest.mark.parametrize("first", range(FIRST, FIRST + COUNT, TOGETHER))
+def test_promises_hold_and_the_end_is_reached_whatever_happens(first: int) -> None:
+    broken, done = virtual.run(_live(range(first, first + TOGETHER)), limit=10**5)
+    assert broken == []
+    assert done["edit"] > 0
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_surge_holds_and_nothing_is_orphaned_whatever_happens(seed: int) -> None:
-    virtual.run(live(seed, calm=False), limit=10**5)
+def main() -> None:
+    """Live histories and say after each batch how many, what was done, and what was broken."""
+    total, failures, began = Counter[str](), 0, time.monotonic()
+    for first in range(FIRST, FIRST + COUNT, TOGETHER):
+        broken, done = virtual.run(_live(range(first, first + TOGETHER)), limit=10**5)
+        total += done
+        failures += len(broken)
+        lived = first + TOGETHER - FIRST
+        print(f"{lived} histories from {FIRST}: {time.monotonic() - began:.0f} s, {failures} broken, {dict(total)}")
+        for line in broken:
+            print(f"BROKEN in the batch from {first}: {line}", flush=True)
+    sys.exit(1 if failures else 0)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_no_machine_is_missed_where_none_is_harmed(seed: int) -> None:
-    virtual.run(live(seed, calm=True), limit=10**5)
+if __name__ == "__main__":
+    main()
