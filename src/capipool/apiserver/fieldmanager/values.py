@@ -54,15 +54,30 @@ def _walk_both(
 ) -> None:
     for one in found:
         one.holders.add(path)
-    differ = [key for key in {**old, **new} if key not in old or key not in new or not same(old[key], new[key])]
-    for key in differ:
-        values, inner = [side[key] for side in (old, new) if key in side], child(schema, key)
-        if all(isinstance(v, Mapping) and v for v in values) and len(values) == 2 and not is_atomic_map(inner):
-            _walk_both(values[0], values[1], inner, (*path, paths.field(key)), found)
-            continue
-        for side, one in zip((old, new), found, strict=True):
-            if key in side:
-                _walk_field(key, side[key], schema, path, one)
+    for key in _differ(old, new):
+        values, inner, here = [side.get(key) for side in (old, new)], child(schema, key), (*path, paths.field(key))
+        if all(isinstance(v, Mapping) and v for v in values) and not is_atomic_map(inner):
+            _walk_both(old[key], new[key], inner, here, found)
+        elif all(isinstance(v, list) and list_elements(v, inner) is not None for v in values):
+            _walk_both_lists(old[key], new[key], inner, here, found)
+        else:
+            for side, one in zip((old, new), found, strict=True):
+                if key in side:
+                    _walk_field(key, side[key], schema, path, one)
+
+
+def _walk_both_lists(old: list[Any], new: list[Any], schema: Schema, path: Path, found: tuple[Leaves, Leaves]) -> None:
+    sides = [dict(zip(list_elements(items, schema) or (), items, strict=True)) for items in (old, new)]
+    differ = _differ(*sides)
+    for side, one in zip(sides, found, strict=True):
+        one.holders.add(path)
+        for element in differ:
+            if element in side:
+                _walk_item(side[element], schema.get("items", _FREE), (*path, element), one)
+
+
+def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**old, **new} if key not in old or key not in new or not same(old[key], new[key])]
 
 
 def _walk(value: Any, schema: Schema, path: Path, found: Leaves) -> None:
@@ -72,10 +87,7 @@ def _walk(value: Any, schema: Schema, path: Path, found: Leaves) -> None:
         found.holders.add(path)
         inner = schema.get("items", _FREE)
         for element, each in zip(elements, value, strict=True):
-            here = (*path, element)
-            found.values[here] = PRESENT
-            if isinstance(each, Mapping):
-                _walk_object(each, inner, here, found)
+            _walk_item(each, inner, (*path, element), found)
     else:
         found.values[path] = value
 
@@ -91,6 +103,12 @@ def _walk_field(key: str, value: Any, schema: Schema, path: Path, found: Leaves)
     if isinstance(value, Mapping) and value and key not in (schema.get("properties") or _FREE):
         found.values[here] = PRESENT
     _walk(value, child(schema, key), here, found)
+
+
+def _walk_item(item: Any, schema: Schema, path: Path, found: Leaves) -> None:
+    found.values[path] = PRESENT
+    if isinstance(item, Mapping):
+        _walk_object(item, schema, path, found)
 
 
 def child(schema: Schema, key: str) -> Schema:

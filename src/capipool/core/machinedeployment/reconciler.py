@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from capipool.api.constants import GROUP, Label
+from capipool.api.constants import GROUP, ConditionType, Label
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
 from capipool.core import gathering
 from capipool.core.machinedeployment import apply
@@ -15,6 +15,7 @@ from capipool.core.machinedeployment.decide import decide
 from capipool.core.machinedeployment.observe import Observer
 from capipool.core.options import Options
 from capipool.core.references import References
+from capipool.machinery import conditions
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import GroupKind, ObjectKey
 from capipool.runtime.controller import Controller
@@ -110,9 +111,9 @@ def _deployment_changed(old: MachineDeployment | None, new: MachineDeployment | 
 
 
 def _set_changed(old: MachineSet | None, new: MachineSet | None) -> Iterable[ObjectKey]:
-    """The deployment of a set."""
+    """The deployment of a set, where something changed that the deployment goes by or adds up."""
     machine_set = new or old
-    if machine_set is None:
+    if machine_set is None or (old is not None and new is not None and _of_set(old) == _of_set(new)):
         return ()
     namespace = machine_set.metadata.namespace
     owners = machine_set.metadata.owner_references
@@ -125,9 +126,19 @@ def _templates(deployment: MachineDeployment) -> list[str]:
     return [f"{r.group_kind}/{ObjectKey(namespace, r.name)}" for r in found]
 
 
+def _of_set(machine_set: MachineSet) -> tuple[object, ...]:
+    meta, status = machine_set.metadata, machine_set.status
+    return (
+        (meta.uid, meta.deletion_timestamp, meta.labels, meta.annotations, meta.owner_references, meta.generation),
+        (status.replicas, status.ready_replicas, status.available_replicas, status.up_to_date_replicas),
+        (status.versions, status.observed_generation, status.deprecated),
+        conditions.find(status.conditions, ConditionType.SCALING_UP),
+    )
+
+
 def _told(machine: Machine) -> tuple[object, ...]:
-    conditions = tuple((c.type, c.status, c.message) for c in machine.status.conditions)
-    return (machine.metadata.uid, machine.deleting, conditions)
+    told = tuple((c.type, c.status, c.message) for c in machine.status.conditions)
+    return (machine.metadata.uid, machine.deleting, told)
 
 
 def _of_deployment(deployment: MachineDeployment) -> tuple[object, ...]:

@@ -77,17 +77,18 @@ def decide(world: World, now: dt.datetime) -> Step:
         return Step(_not_ready(BOOTING), launch=True)
     if instance.deleting or Fault.INTERRUPT in instance.metadata.annotations:
         return Step(_not_ready(TERMINATED, "The cloud has taken the instance back"), terminate=not instance.deleting)
-    return _of_instance(instance, now)
+    return _of_instance(world.obj, instance, now)
 
 
-def _of_instance(instance: DevInstance, now: dt.datetime) -> Step:
+def _of_instance(obj: DevMachine, instance: DevInstance, now: dt.datetime) -> Step:
+    """What a machine's instance makes of it. An order not to boot comes too late for one that has booted."""
     fails = instance.spec.fails or instance.metadata.annotations.get(Fault.BOOT) == "fail"
     if instance.status.phase == InstancePhase.FAILED:
         return Step(_not_ready(BOOT_FAILED, instance.status.message))
     runs_at = clock.parse_time(instance.spec.runs_at)
     if runs_at > now:
         return Step(_not_ready(BOOTING), result=RequeueAfter(runs_at - now + dt.timedelta(milliseconds=1)))
-    if fails:
+    if fails and not obj.status.initialization.provisioned:
         return Step(_not_ready(BOOT_FAILED, "the machine did not boot, as ordered"), failed=True)
     ready = Condition(type=ConditionType.READY, status="True", reason=Reason.READY)
     return Step(ready, provisioned=True)
