@@ -101,7 +101,7 @@ class AWSMachineSpec(Model):
     root_volume: Volume | None = None
     security_group_overrides: dict[str, str] = msgspec.field(default_factory=dict)
     spot_market_options: SpotMarketOptions | None = None
-    ssh_key_name: str = ""
+    ssh_key_name: str | None = None
     subnet: ResourceReference | None = None
     tenancy: Annotated[str, Limits(enum=("default", "dedicated", "host"))] = ""
     uncompressed_user_data: bool | None = None

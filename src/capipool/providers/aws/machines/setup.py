@@ -1,0 +1,123 @@
+"""What the AWS provider takes from this room to run it: the controller of AWSMachines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from capipool.api import labels
+from capipool.api.constants import Label
+from capipool.api.core import Cluster, Machine
+from capipool.machinery.objects import Object
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.aws.api.cluster import AWSCluster
+from capipool.providers.aws.calls import Calls
+from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
+from capipool.providers.aws.identities.api import (
+    AWSClusterControllerIdentity,
+    AWSClusterRoleIdentity,
+    AWSClusterStaticIdentity,
+)
+from capipool.providers.aws.machines.api import AWSMachine
+from capipool.providers.aws.machines.reconciler import INTERVALS, AWSMachineReconciler
+from capipool.runtime.controller import Controller
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import Selecting
+from capipool.sdk import Intervals
+
+_BY_CLUSTER = "cluster"
+_IDENTITIES = (AWSClusterControllerIdentity, AWSClusterRoleIdentity, AWSClusterStaticIdentity)
+
+
+def setup(
+    manager: Manager,
+    calls: Calls,
+    *,
+    default_region: str = "",
+    intervals: Intervals = INTERVALS,
+    concurrency: int = 20,
+    watch_filter: str = "",
+) -> None:
+    """Add the controller of single machines. `intervals`: how often instances are looked at."""
+    machines = AWSMachineReconciler(manager, calls, default_region=default_region, intervals=intervals)
+    selecting = Selecting(machines, machines.objects.get, partial(labels.selects, watch_filter))
+    controller = manager.controller("awsmachine", selecting, concurrency=concurrency)
+    machines.objects.add_index(_BY_CLUSTER, _clusters_of)
+    _watch(controller, manager, machines)
+
+
+def _watch(controller: Controller, manager: Manager, machines: AWSMachineReconciler) -> None:
+    """Everything that a machine waits for, or is made from."""
+
+    def of_cluster(obj: Object, name: str) -> list[ObjectKey]:
+        return [m.key for m in machines.objects.by(_BY_CLUSTER, f"{obj.metadata.namespace}/{name}")]
+
+    def cluster_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+        if new is None or (old is not None and _of_cluster(old) == _of_cluster(new)):
+            return ()
+        return of_cluster(new, new.metadata.name)
+
+    def infra_changed(
+        old: AWSCluster | AWSManagedControlPlane | None, new: AWSCluster | AWSManagedControlPlane | None
+    ) -> Iterable[ObjectKey]:
+        if new is None or (old is not None and _of_infra(old) == _of_infra(new)):
+            return ()
+        name = new.metadata.labels.get(Label.CLUSTER_NAME) or _owner_name(new)
+        return of_cluster(new, name) if name else ()
+
+    def identity_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:
+        """Rare, and it may be what many machines wait for: those that have no instance yet look again."""
+        if new is None or (old is not None and old.metadata.generation == new.metadata.generation):
+            return ()
+        return [m.key for m in machines.objects.list() if not m.spec.provider_id or m.deleting]
+
+    controller.watch(machines.objects, _object_changed)
+    controller.watch(machines.machines, _machine_changed)
+    controller.watch(machines.clusters, cluster_changed)
+    controller.watch(manager.caches.of(AWSCluster), infra_changed)
+    controller.watch(manager.caches.of(AWSManagedControlPlane), infra_changed)
+    for kind in _IDENTITIES:
+        changed: Callable[[Object | None, Object | None], Iterable[ObjectKey]] = identity_changed
+        controller.watch(manager.caches.of(kind), changed)
+
+
+def _object_changed(old: AWSMachine | None, new: AWSMachine | None) -> Iterable[ObjectKey]:
+    """Its own status is written here, and is no news."""
+    if new is None:
+        return [old.key] if old is not None else ()
+    return () if old is not None and _of_object(old) == _of_object(new) else [new.key]
+
+
+def _machine_changed(old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
+    """A Machine that came, or has its bootstrap data now."""
+    if new is None or new.spec.infrastructure_ref.group_kind != AWSMachine.RESOURCE.group_kind:
+        return ()
+    if old is not None and old.spec == new.spec:
+        return ()
+    return [ObjectKey(new.metadata.namespace, new.spec.infrastructure_ref.name)]
+
+
+def _clusters_of(obj: AWSMachine) -> tuple[str, ...]:
+    name = obj.metadata.labels.get(Label.CLUSTER_NAME)
+    return (f"{obj.metadata.namespace}/{name}",) if name else ()
+
+
+def _owner_name(obj: Object) -> str:
+    group_kind = Cluster.RESOURCE.group_kind
+    return next((o.name for o in obj.metadata.owner_references if o.group_kind == group_kind), "")
+
+
+def _of_object(obj: AWSMachine) -> tuple[object, ...]:
+    meta = obj.metadata
+    owners = meta.owner_references
+    return (meta.uid, obj.spec, meta.annotations, meta.labels, meta.deletion_timestamp, owners, meta.finalizers)
+
+
+def _of_cluster(cluster: Cluster) -> tuple[object, ...]:
+    spec = cluster.spec
+    provisioned = cluster.status.initialization.infrastructure_provisioned
+    return (spec.paused, provisioned, spec.infrastructure_ref, spec.control_plane_ref)
+
+
+def _of_infra(obj: AWSCluster | AWSManagedControlPlane) -> tuple[object, ...]:
+    return (obj.spec, obj.status.network_status)

@@ -1,0 +1,61 @@
+"""Calls to AWS that a test looks at, and lets fail: before they are made, or when they are done."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from capipool.machinery.objects import Raw
+from capipool.providers.aws.calls import Account, Calls
+
+READS = ("describe_", "get_", "assume_role")
+Fault = Callable[[str, bool], Awaitable[None]]
+
+
+async def no_fault(operation: str, done: bool) -> None:
+    """All goes well."""
+
+
+class Watched(Calls):
+    """Calls of all accounts, noted, and failed where a test wants it."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(rng=random.Random(4), endpoint=endpoint, rate=1000)
+        self.made: list[tuple[str, Raw]] = []
+        self.fault: Fault = no_fault
+        """Called before (`done` False) and after each call; what it raises is what the caller gets."""
+
+    def of(self, account: Account | None) -> Calls:
+        """The calls of an account, watched with these."""
+        made = super().of(account)
+        if made is not self:
+            made.__class__ = _Following
+            made.watched = self  # type: ignore[attr-defined]
+        return made
+
+    async def call(self, region: str, service: str, operation: str, **parameters: Any) -> Raw:
+        """Make one call of the process itself."""
+        return await self.watch(super().call, region, service, operation, parameters)
+
+    async def watch(self, call: Any, region: str, service: str, operation: str, parameters: Raw) -> Raw:
+        """Make a call by `call`, noted and failed as wanted."""
+        self.made.append((operation, parameters))
+        await self.fault(operation, False)
+        answer: Raw = await call(region, service, operation, **parameters)
+        await self.fault(operation, True)
+        return answer
+
+    def written(self) -> list[str]:
+        """The calls that change something, since the last time."""
+        made, self.made = self.made, []
+        return [operation for operation, _ in made if not operation.startswith(READS)]
+
+
+class _Following(Calls):
+    """The calls of another account than the process's own."""
+
+    watched: Watched
+
+    async def call(self, region: str, service: str, operation: str, **parameters: Any) -> Raw:
+        return await self.watched.watch(super().call, region, service, operation, parameters)
