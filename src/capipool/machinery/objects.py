@@ -210,7 +210,7 @@ def encode(obj: Object) -> bytes:
 
 def _overlay(kind: Any, before: JSON, known: JSON) -> JSON:
     """Lay what a type knows over what was read: fields the type does not know stay, all others are as `known` says."""
-    shape = _shape(kind)
+    shape = _shape(_plain(kind))
     if shape is None or before is None or known is None:
         return known
     return shape(before, known)
@@ -218,15 +218,17 @@ def _overlay(kind: Any, before: JSON, known: JSON) -> JSON:
 
 @cache
 def _shape(kind: Any) -> Callable[[JSON, JSON], JSON] | None:
-    """How values of a type are laid over their origin; None where the new value simply replaces the old."""
-    kind = _plain(kind)
+    """How values of a plain type are laid over their origin; None where the new value simply replaces the old.
+
+    Plain, because limits cannot be looked up in a cache where a default of theirs is a whole part.
+    """
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields = {f.encode_name: (f.type, _default(f)) for f in msgspec.structs.fields(kind)}
         return lambda before, known: _overlay_struct(fields, before, known)
     origin_type, args = get_origin(kind), get_args(kind)
-    if origin_type in (tuple, list) and args and _shape(args[0]) is not None:
+    if origin_type in (tuple, list) and args and _shape(_plain(args[0])) is not None:
         return lambda before, known: _overlay_list(args[0], before, known)
-    if origin_type is dict and len(args) == 2 and _shape(args[1]) is not None:
+    if origin_type is dict and len(args) == 2 and _shape(_plain(args[1])) is not None:
         return lambda before, known: {k: _overlay(args[1], before.get(k), v) for k, v in known.items()}
     return None
 
