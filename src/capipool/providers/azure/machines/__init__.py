@@ -1,0 +1,1 @@
+"""Single virtual machines: AzureMachines, as MachineSets and MachineDeployments make them."""

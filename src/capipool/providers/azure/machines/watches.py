@@ -1,0 +1,71 @@
+"""Which changes are news for which AzureMachine. Pure but for a look into a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from capipool.api.core import Cluster, Machine
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.azure.api.cluster import AzureCluster
+from capipool.providers.azure.api.machine import AzureMachine
+from capipool.runtime.cache import Cache
+
+
+def object_changed(old: AzureMachine | None, new: AzureMachine | None) -> Iterable[ObjectKey]:
+    """Its own status is written here, and is no news."""
+    if new is None or (old is not None and _of_object(old) == _of_object(new)):
+        return ()
+    return (new.key,)
+
+
+def machine_changed(old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
+    """A Machine that came, or has its bootstrap data now."""
+    if new is None or not _is_ours(new) or (old is not None and old.spec == new.spec):
+        return ()
+    return (_key(new),)
+
+
+def cluster_changed(old: Cluster | None, new: Cluster | None, machines: Cache[Machine]) -> Iterable[ObjectKey]:
+    """A Cluster whose infrastructure came, or that goes on after a pause."""
+    if new is None or (old is not None and _of_cluster(old) == _of_cluster(new)):
+        return ()
+    return _of(new.metadata.namespace, new.metadata.name, machines)
+
+
+def place_changed(old: AzureCluster | None, new: AzureCluster | None, machines: Cache[Machine]) -> Iterable[ObjectKey]:
+    """An AzureCluster that came, or has another identity, network or tags."""
+    if new is None or (old is not None and old.spec == new.spec):
+        return ()
+    owners = [o.name for o in new.metadata.owner_references if o.group_kind == Cluster.RESOURCE.group_kind]
+    return [key for name in owners for key in _of(new.metadata.namespace, name, machines)]
+
+
+def _of(namespace: str, cluster: str, machines: Cache[Machine]) -> list[ObjectKey]:
+    return [_key(m) for m in machines.list(namespace) if m.spec.cluster_name == cluster and _is_ours(m)]
+
+
+def _is_ours(machine: Machine) -> bool:
+    return machine.spec.infrastructure_ref.group_kind == AzureMachine.RESOURCE.group_kind
+
+
+def _key(machine: Machine) -> ObjectKey:
+    return ObjectKey(machine.metadata.namespace, machine.spec.infrastructure_ref.name)
+
+
+def _of_object(obj: AzureMachine) -> tuple[object, ...]:
+    meta = obj.metadata
+    finalizers = tuple(meta.finalizers)
+    return (
+        meta.uid,
+        obj.spec,
+        meta.annotations,
+        meta.labels,
+        meta.deletion_timestamp,
+        meta.owner_references,
+        finalizers,
+    )
+
+
+def _of_cluster(cluster: Cluster) -> tuple[object, ...]:
+    spec = cluster.spec
+    return (spec.paused, spec.infrastructure_ref, cluster.status.initialization.infrastructure_provisioned)
