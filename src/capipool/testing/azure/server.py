@@ -19,6 +19,8 @@ from capipool.machinery.clock import Clock, LoopClock, SystemClock
 from capipool.testing.azure.http.application import Application
 from capipool.testing.azure.http.routes import table
 from capipool.testing.azure.identity import LIFETIME, Credential, Tokens
+from capipool.testing.azure.model.aks import pools
+from capipool.testing.azure.model.aks.cluster import ManagedCluster
 from capipool.testing.azure.model.faults import Faults
 from capipool.testing.azure.model.machines import Machine
 from capipool.testing.azure.model.operations import Operations
@@ -122,6 +124,16 @@ class Arm:
     def machine(self, scale_set: str, instance_id: str, group: str = "rg") -> Machine:
         """A machine of a scale set by its instance id, or by its name in a Flexible one. Raises KeyError."""
         return self.scale_set(scale_set, group).machines[instance_id]
+
+    def cluster(self, name: str, group: str = "rg") -> ManagedCluster:
+        """An AKS cluster as it is now. Raises KeyError where there is none."""
+        self.advance()
+        path = f"{self._world.group_path(group)}/providers/Microsoft.ContainerService/managedClusters/{name}"
+        return self.state.clusters[path.lower()]
+
+    def autoscale(self, cluster: str, pool: str, count: int, group: str = "rg") -> None:
+        """Let the autoscaler of an agent pool want another count. Raises KeyError where there is none."""
+        pools.autoscale(self.state, self.cluster(cluster, group).pools[pool], count)
 
 
 @contextlib.asynccontextmanager

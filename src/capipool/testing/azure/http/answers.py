@@ -86,12 +86,17 @@ class Route:
 
 def accepted(call: Call, operation: Operation, *, status: int = 202, body: Any = None) -> Answer:
     """The answer that starts an operation: with both URLs to follow it by."""
-    place = f"/subscriptions/{call.subscription.world.subscription}/providers/Microsoft.Compute"
+    place = f"/subscriptions/{call.subscription.world.subscription}/providers/{_provider(operation.target)}"
     place = f"{place}/locations/{operation.location}"
     headers = {"Azure-AsyncOperation": call.url(f"{place}/operations/{operation.name}")}
     if status == 202:
         headers["Location"] = call.url(f"{place}/operations/{operation.name}/result", monitor="true")
     return Answer(status, body, headers | retry_after(call, operation))
+
+
+def _provider(resource_id: str) -> str:
+    """Who answers for a resource; groups belong to the Resource Manager itself."""
+    return resource_id.split("/providers/")[1].split("/")[0] if "/providers/" in resource_id else "Microsoft.Resources"
 
 
 def retry_after(call: Call, operation: Operation) -> dict[str, str]:

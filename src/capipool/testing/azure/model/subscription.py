@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from capipool.machinery.objects import Raw
+from capipool.testing.azure.model.aks.offer import Offer
 from capipool.testing.azure.model.failures import group_not_found
 from capipool.testing.azure.model.images import Images
 from capipool.testing.azure.model.skus import Skus
 from capipool.testing.azure.model.world import World
 
 if TYPE_CHECKING:
+    from capipool.testing.azure.model.aks.cluster import ManagedCluster
     from capipool.testing.azure.model.machines import Machine
     from capipool.testing.azure.model.roles import Assignment
     from capipool.testing.azure.model.scalesets.scaleset import ScaleSet
@@ -39,6 +41,10 @@ class Subscription:
         """Virtual machines that belong to no scale set."""
         self.interfaces: dict[str, Raw] = {}
         """Network interfaces, as answered."""
+        self.clusters: dict[str, ManagedCluster] = {}
+        """AKS clusters."""
+        self.aks = Offer()
+        """What AKS offers."""
         self.roles: dict[str, Assignment] = {}
         """Role assignments."""
         self.principals: set[str] = set()
@@ -60,7 +66,7 @@ class Subscription:
 
     def tables(self) -> tuple[dict[str, Any], ...]:
         """All tables by resource id."""
-        return self.scale_sets, self.machines, self.interfaces
+        return self.scale_sets, self.machines, self.interfaces, self.clusters
 
     def address(self, version: str) -> str:
         """A private address that nobody has yet."""

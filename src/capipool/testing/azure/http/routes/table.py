@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from capipool.testing.azure.http.answers import Route
 from capipool.testing.azure.http.routes import (
+    aks,
     catalog,
     groups,
     members,
@@ -26,4 +27,5 @@ def routes() -> tuple[Route, ...]:
         *members.ROUTES,
         *virtualmachines.ROUTES,
         *catalog.ROUTES,
+        *aks.ROUTES,
     )
