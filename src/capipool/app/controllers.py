@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 
 from capipool.core import setup as core
 from capipool.core.options import Options
+from capipool.providers.aws import setup as aws
+from capipool.providers.azure import setup as azure
 from capipool.providers.dev import setup as dev
 from capipool.providers.dev.spaces import WorkloadSpaces
 from capipool.providers.kubeadm import setup as kubeadm
@@ -35,3 +37,7 @@ def add_all(
         kubeadm.setup(manager, connections, watch_filter=watch_filter)
     if "dev" in chosen and spaces is not None:
         dev.setup(manager, connections, spaces, machine_pools=pools, watch_filter=watch_filter)
+    if "aws" in chosen:
+        aws.setup(manager, connections, rng=manager.rng, machine_pools=pools, watch_filter=watch_filter)
+    if "azure" in chosen:
+        azure.setup(manager, connections, rng=manager.rng, machine_pools=pools, watch_filter=watch_filter)

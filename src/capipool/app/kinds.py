@@ -46,7 +46,15 @@ def _room(name: str) -> _Room:
             from capipool.providers.kubeadm import kinds as kubeadm
 
             return kubeadm
-        case _:
+        case "dev":
             from capipool.providers.dev import kinds as dev
 
             return dev
+        case "aws":
+            from capipool.providers.aws import kinds as aws
+
+            return aws
+        case _:
+            from capipool.providers.azure import kinds as azure
+
+            return azure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-ALL = ("kubeadm", "dev")
+ALL = ("kubeadm", "dev", "aws", "azure")
 """Every provider of this house. What is left out is neither served nor reconciled."""
 STANDALONE = tuple(name for name in ALL if name != "dev")
 """Those that need no embedded server."""

@@ -14,7 +14,10 @@ from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.cluster import AWSClusterReconciler
+from capipool.providers.aws.eks import setup as eks
+from capipool.providers.aws.identities.finding import Identities
 from capipool.providers.aws.kinds import crds, rules
+from capipool.providers.aws.machines import setup as machines
 from capipool.providers.aws.provider import AWSPoolProvider
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
@@ -47,7 +50,7 @@ def setup(
     `region` is for clusters that name none, `endpoint` is another's than AWS's own; credentials come by the library's
     own chain. `calls` is for who makes them by other means; `intervals` is how often pools are looked at. With
     `watch_filter` it sees to objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`. Without
-    `machine_pools` it sees to clusters alone.
+    `machine_pools` it sees to clusters and single machines alone.
     """
     made = calls or Calls(rng=rng, endpoint=endpoint)
     if machine_pools:
@@ -59,6 +62,17 @@ def setup(
     controller = manager.controller("awscluster", selecting, concurrency=4)
     controller.watch(clusters.objects, _cluster_changed)
     controller.watch(clusters.clusters, _owner_changed)
+    machines.setup(manager, made, default_region=region, concurrency=concurrency, watch_filter=watch_filter)
+    identities = Identities(manager.client, manager.caches, made)
+    eks.setup(
+        manager,
+        connections,
+        calls=made,
+        calls_of=identities.calls,
+        region=region,
+        watch_filter=watch_filter,
+        machine_pools=machine_pools,
+    )
 
 
 def _cluster_changed(old: AWSCluster | None, new: AWSCluster | None) -> Iterable[ObjectKey]:
