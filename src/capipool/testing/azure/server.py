@@ -17,7 +17,7 @@ from aiohttp import web
 from capipool.apiserver.pki import Authority
 from capipool.machinery.clock import Clock, LoopClock, SystemClock
 from capipool.testing.azure.http.application import Application
-from capipool.testing.azure.http.routes import table
+from capipool.testing.azure.http.routes import admin, table
 from capipool.testing.azure.identity import LIFETIME, Credential, Tokens
 from capipool.testing.azure.model.aks import pools
 from capipool.testing.azure.model.aks.cluster import ManagedCluster
@@ -141,7 +141,7 @@ async def serve(options: Options | None = None, **given: Any) -> AsyncIterator[A
     """Serve on loopback as long as the block runs. Options are given as an object, or by name."""
     options = options or Options(**given)
     arm = Arm(options)
-    application = Application(arm.state, (*arm.tokens.routes(), *table.routes()), arm.log)
+    application = Application(arm.state, (*arm.tokens.routes(), *admin.routes(arm.log), *table.routes()), arm.log)
     async with contextlib.AsyncExitStack() as stack:
         directory = options.directory
         if directory is None:
