@@ -1,8 +1,11 @@
 """Which machines a MachineSet deletes first. Pure.
 
 What is going anyway counts towards the number; then come those that somebody marked, those in the middle of an update,
-those that are unwell; only then the set's policy decides by age, and at last the name, so that the answer is always the
-same. `Random` is no dice either: it is by name.
+those that are unwell, and those that do not serve yet; only then the set's policy decides by age, and at last the name,
+so that the answer is always the same. `Random` is no dice either: it is by name.
+
+Upstream does not ask who serves. It matters where a rollout, to get on, takes a machine from a set of which one waits
+for `minReadySeconds`: without that question, the one that serves may be the one to go.
 """
 
 from __future__ import annotations
@@ -44,13 +47,14 @@ def is_updating(machine: Machine) -> bool:
     return Annotation.UPDATE_IN_PROGRESS in machine.metadata.annotations
 
 
-def _rank(machine: Machine, policy: str) -> tuple[bool, bool, bool, bool, float, str]:
+def _rank(machine: Machine, policy: str) -> tuple[bool, bool, bool, bool, bool, float, str]:
     marked = Annotation.DELETE_MACHINE in machine.metadata.annotations
     return (
         not machine.deleting,
         not marked,
         not is_updating(machine),
         is_healthy(machine),
+        conditions.is_true(machine.status.conditions, ConditionType.AVAILABLE),
         _by_age(machine.metadata.creation_timestamp, policy),
         machine.metadata.name,
     )
