@@ -220,6 +220,32 @@ def convert(**given: Any) -> None:
     console.run(command.convert(**given))
 
 
+@app.group(epilog="Example: capipool dev azure --port 8443")
+def dev() -> None:
+    """Serve stand-ins for clouds on this machine, for tests and for trying things out."""
+
+
+@dev.command(epilog="Example: capipool dev azure --port 8443 --groups rg,other --boot 20")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0: a free one.")
+@options.data_dir
+@click.option("--subscription", default="", metavar="ID", help="The one subscription.  [default: always the same one]")
+@click.option("--locations", default="eastus,westeurope", show_default=True, metavar="NAME,...", help="Regions.")
+@click.option("--groups", default="rg", show_default=True, metavar="NAME,...", help="Resource groups to begin with.")
+@click.option("--boot", type=click.FloatRange(min=0), default=5.0, show_default=True, help="Seconds a machine boots.")
+@click.option(
+    "--operation", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Seconds other operations take."
+)
+def azure(**given: Any) -> None:
+    """Serve a small Azure Resource Manager on loopback until stopped.
+
+    Its state is in memory. Prints the environment for Azure's libraries, then one line that begins
+    `capipool dev azure is ready`.
+    """
+    from capipool.cli.commands import dev as command
+
+    console.run(command.serve_azure(directory=given.pop("data_dir"), **given))
+
+
 def main() -> None:
     """The entry point of the console script."""
     app()
