@@ -178,7 +178,9 @@ class Calls:
             from azure.core.rest import HttpRequest
             from azure.mgmt.core.exceptions import ARMErrorFormat
 
-            response = await client.send_request(HttpRequest(method, endpoint + path, json=body))
+            # The library takes braces for places to fill in.
+            url = endpoint + path.replace("{", "%7B").replace("}", "%7D")
+            response = await client.send_request(HttpRequest(method, url, json=body))
             if response.status_code >= 400:
                 map_error(response.status_code, response, {})
                 raise HttpResponseError(response=response, error_format=ARMErrorFormat)

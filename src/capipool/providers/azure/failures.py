@@ -69,6 +69,8 @@ _BUSY = {
 }
 _THROTTLED = {"TooManyRequests", "SubscriptionRequestsThrottled", "OperationNotAllowedByThrottling", "Throttled"}
 _EXISTS = {"RoleAssignmentExists", "ResourceAlreadyExists"}
+OF_INSTANCES = re.compile(r"^(VMExtension|OSProvisioning|VMStartTimedOut|VMAgentStatus|VMNotHealthy)")
+"""Codes of operations that failed because single instances did: those are listed as Failed, each with its reason."""
 _QUOTA = re.compile(r"quota", re.IGNORECASE)
 _MISSING = re.compile(r"(NotFound|NotExist)$")
 _INVALID = re.compile(

@@ -115,7 +115,8 @@ def read(operation: Operation, status: int, body: Raw, headers: Any) -> Progress
     state = str(body.get("status", "")).lower()
     if state in _ENDED_BADLY:
         error = body.get("error") or {"code": "Canceled" if state.startswith("cancel") else "Failed"}
-        if str(error.get("code")) in PREEMPTED:
+        code = str(error.get("code"))
+        if code in PREEMPTED or failures.OF_INSTANCES.match(code):
             return Progress(running=False)
         title = f"{operation.type} of {operation.name}"
         return Progress(running=False, error=failures.of_operation(title, error, wanted=max(operation.wanted, 1)))

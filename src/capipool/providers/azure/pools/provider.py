@@ -59,7 +59,12 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
     finalizer: ClassVar = "machinepool.cluster.x-k8s.io"
     intervals = Intervals(converging=dt.timedelta(seconds=10), rest=dt.timedelta(minutes=1))
 
-    def __init__(self, manager: Manager, calls: Calls, identities: Identities) -> None:
+    def __init__(
+        self, manager: Manager, calls: Calls, identities: Identities, *, intervals: Intervals | None = None
+    ) -> None:
+        """`intervals`: how often Azure is asked, if not as usual."""
+        if intervals is not None:
+            self.intervals = intervals
         self._client = manager.client
         self._clock = manager.clock
         self._azure_clusters = manager.caches.of(AzureCluster)
@@ -180,6 +185,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
                 raise GroupChanged(place.id.name, "it exists already") from None
             finally:
                 self._inventory.forget(place)
+            await self._name(pool.object, str(place.id))
             return
         before: Seen = seen.native
         if before.state == "Deleting":
@@ -193,8 +199,12 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
                 self._inventory.forget(place)
         await self._restore(pool, place, before)
         await self._roles.ensure(pool.object, place, before.raw)
-        if pool.object.spec.provider_id != (wanted := ids.provider_id(str(before.raw["id"]))):
-            await self._patch(pool.object, {"spec": {"providerID": wanted}})
+        await self._name(pool.object, str(before.raw["id"]))
+
+    async def _name(self, obj: AzureMachinePool, resource_id: str) -> None:
+        """Say which scale set it is. Azure answers in any letter case: the same one stays as it was said first."""
+        if not ids.same(obj.spec.provider_id, resource_id):
+            await self._patch(obj, {"spec": {"providerID": ids.provider_id(resource_id)}})
 
     async def _restore(self, pool: Pool[AzureMachinePool], place: Place, seen: Seen) -> None:
         """Put back the capacity that fell with instances which are to be replaced."""
@@ -334,7 +344,8 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         """Nothing is asked of a scale set while it takes on another model: the newer order would undo the older."""
         whole = next((o for o in self._pending.of(obj) if o.about_all and o.path and o.revision), None)
         if whole is not None and rollouts.mode(obj) is not RolloutMode.NATIVE:
-            raise OperationInProgress(place.id.name, "an update")
+            again = self.intervals.converging or dt.timedelta(seconds=10)
+            raise OperationInProgress(place.id.name, "an update", again=again)
 
     def _context(self, pool: Pool[AzureMachinePool], launch: Launch) -> Context:
         return Context(pool, launch, self._place(pool), self._scope(pool))
