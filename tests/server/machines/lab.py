@@ -14,12 +14,12 @@ from contextlib import asynccontextmanager
 from capipool.app import controllers
 from capipool.app.dialing import Dialer
 from capipool.app.embedded import Embedded
+from capipool.app.settings import Settings
 from capipool.app.spaces import Spaces
 from capipool.client.client import Client
 from capipool.machinery.calls import Call
 from capipool.runtime.manager import Manager
 from capipool.testing import virtual
-from capipool.testing.embedded import embedded
 from capipool.testing.faults import Fault, FaultyTransport
 from capipool.workload.connections import Connections
 
@@ -94,12 +94,15 @@ def _is_write(call: Call) -> bool:
 
 @asynccontextmanager
 async def laboratory(seed: int) -> AsyncIterator[Lab]:
-    """A server on virtual time with a process that runs."""
-    async with embedded(controllers=False, clock=virtual.clock(), seed=seed) as running:
+    """A server on virtual time with a process that runs. Raises what the process failed with, if it did."""
+    settings = Settings(controllers=False, providers=("kubeadm", "dev"))
+    async with Embedded(settings, clock=virtual.clock(), rng=random.Random(seed)) as running:
         lab = Lab(running, random.Random(seed))
         process = asyncio.create_task(lab.run())
         try:
             yield lab
         finally:
             process.cancel()
-            await asyncio.gather(process, return_exceptions=True)
+            (failed,) = await asyncio.gather(process, return_exceptions=True)
+            if isinstance(failed, Exception):
+                raise failed
