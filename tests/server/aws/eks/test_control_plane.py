@@ -250,8 +250,8 @@ async def test_deletion_leaves_the_cluster_and_says_so(eks: EKS) -> None:
 
 async def test_a_paused_control_plane_is_not_looked_at(eks: EKS) -> None:
     eks.make_cluster()
-    paused = "metadata: {name: demo-control-plane, annotations: {cluster.x-k8s.io/paused: 'true'}}"
-    await eks.world.load(MANIFEST, edits=(("metadata: {name: demo-control-plane}", paused),))
+    kind = "kind: AWSManagedControlPlane\nmetadata: {name: demo"
+    await eks.world.load(MANIFEST, edits=((kind, f"{kind}, annotations: {{cluster.x-k8s.io/paused: 'true'}}"),))
 
     async def waits() -> bool:
         return condition(await eks.managed_cluster(), "Ready")[1] == "WaitingForEKSControlPlane"
@@ -259,5 +259,5 @@ async def test_a_paused_control_plane_is_not_looked_at(eks: EKS) -> None:
     await eks.world.until(waits)
     assert eks.calls.made == []
     unpaused = {"metadata": {"annotations": {"cluster.x-k8s.io/paused": None}}}
-    await eks.world.patch(AWSManagedControlPlane, "demo-control-plane", unpaused)
+    await eks.world.patch(AWSManagedControlPlane, "demo", unpaused)
     await eks.until(lambda p: p.status.ready)

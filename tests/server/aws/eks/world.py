@@ -18,16 +18,17 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from moto.backends import get_backend
+from moto.ssm.models import Parameter
 
 from capipool.api.builtin import Secret
 from capipool.app.spaces import user_of
 from capipool.machinery.calls import User
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import kinds as aws_kinds
+from capipool.providers.aws import kinds
 from capipool.providers.aws import setup as aws
 from capipool.providers.aws.calls import Calls
-from capipool.providers.aws.eks import kinds, tokens
 from capipool.providers.aws.eks import setup as eks
+from capipool.providers.aws.eks import tokens
 from capipool.providers.aws.eks.api.cluster import AWSManagedCluster
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.runtime import Manager
@@ -48,7 +49,7 @@ kind: Cluster
 metadata: {{name: demo}}
 spec:
   infrastructureRef: {{apiGroup: infrastructure.cluster.x-k8s.io, kind: AWSManagedCluster, name: demo}}
-  controlPlaneRef: {{apiGroup: controlplane.cluster.x-k8s.io, kind: AWSManagedControlPlane, name: demo-control-plane}}
+  controlPlaneRef: {{apiGroup: controlplane.cluster.x-k8s.io, kind: AWSManagedControlPlane, name: demo}}
 ---
 apiVersion: infrastructure.cluster.x-k8s.io/v1beta2
 kind: AWSManagedCluster
@@ -57,7 +58,7 @@ spec: {{}}
 ---
 apiVersion: controlplane.cluster.x-k8s.io/v1beta2
 kind: AWSManagedControlPlane
-metadata: {{name: demo-control-plane}}
+metadata: {{name: demo}}
 spec:
   region: {REGION}
   eksClusterName: {CLUSTER}
@@ -119,13 +120,22 @@ class EKS:
             "clusterSecurityGroupId": self.facts["cluster_group"],
         }
 
+    def publish(self, version: str) -> str:
+        """EKS publishes its image of Amazon Linux 2023 for a minor version: moto has none, and lets nobody put one."""
+        image = self.cloud.image(f"v{version}.0", "al2023")
+        name = f"/aws/service/eks/optimized-ami/{version}/amazon-linux-2023/x86_64/standard/recommended/image_id"
+        moment = self.world.running.clock.now()
+        made = Parameter(ACCOUNT, name, image, "String", None, None, None, moment, 1, "text")
+        get_backend("ssm")[ACCOUNT][REGION]._parameters[name].append(made)
+        return image
+
     @property
     def cluster(self) -> Any:
         """The cluster as moto keeps it; what a test sets is what DescribeCluster says."""
         return get_backend("eks")[ACCOUNT][REGION].clusters[CLUSTER]
 
     async def control_plane(self) -> AWSManagedControlPlane:
-        return await self.world.client.get(AWSManagedControlPlane, "demo-control-plane", NS)
+        return await self.world.client.get(AWSManagedControlPlane, "demo", NS)
 
     async def managed_cluster(self) -> AWSManagedCluster:
         return await self.world.client.get(AWSManagedCluster, "demo", NS)
@@ -219,8 +229,7 @@ async def installed(cloud: Cloud, *, intervals: Intervals = FAST, pools: bool = 
             aws.setup(manager, connections, rng=random.Random(4), calls=calls, intervals=FAST)
         eks.setup(manager, connections, calls=calls, intervals=intervals)
 
-    crds, rules = [*aws_kinds.crds(), *kinds.crds()], [*aws_kinds.rules(), *kinds.rules()]
-    async with clouds.world(add, crds=crds, rules=rules) as world:
+    async with clouds.world(add, crds=kinds.crds(), rules=kinds.rules()) as world:
         for name in ("demo-kubeconfig", "demo-ca"):  # of a cluster that is not EKS's
             await world.client.delete(Secret, name, NS)
         made.world = world

@@ -1,0 +1,177 @@
+"""From an EKS cluster that exists to a pool of nodes, as docs/eks.md has it: the example, real controllers, and moto."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from capipool.api.core import Cluster, MachinePool
+from capipool.machinery import codec, errors
+from capipool.providers.aws.api.machinepool import AWSMachinePool
+from capipool.providers.aws.eks import tokens
+from capipool.providers.aws.eks.api.nodeadmconfig import NodeadmConfig
+from capipool.sdk import CloudUnavailable
+from tests.server.aws import cloud
+from tests.server.aws.eks.world import CLUSTER, EKS, installed
+from tests.server.clouds.world import NS
+from tests.shared import REPOSITORY
+from tests.unit.aws.eks.boots import Parts
+
+EXAMPLE = (REPOSITORY / "examples/aws-eks.yaml").read_text()
+POOL = "workers"
+READS = ("describe_", "get_", "use ")
+
+
+@pytest.fixture
+async def eks() -> AsyncIterator[EKS]:
+    with cloud.running() as running:
+        async with installed(running, pools=True) as made:
+            yield made
+
+
+async def begin(eks: EKS, replicas: int = 3) -> str:
+    """Somebody has a cluster and an instance profile, and applies the example. Returns the image that EKS publishes."""
+    image = eks.publish("1.31")
+    eks.make_cluster()
+    await eks.world.load(EXAMPLE, edits=(("replicas: 3", f"replicas: {replicas}"),))
+    await eks.world.running_pool(POOL, replicas)
+    return image
+
+
+def user_data(eks: EKS) -> Parts:
+    """What the newest version of the launch template boots its instances with."""
+    data = base64.b64decode(eks.cloud.versions(POOL)[-1]["LaunchTemplateData"]["UserData"])
+    return Parts(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+
+
+async def test_the_example_reaches_running(eks: EKS) -> None:
+    image = await begin(eks)
+    group = eks.cloud.group(POOL)
+    assert len(group["Instances"]) == 3
+    assert group["VPCZoneIdentifier"] == eks.facts["subnet"]
+    data = eks.cloud.versions(POOL)[-1]["LaunchTemplateData"]
+    assert data["ImageId"] == image
+    assert set(data["SecurityGroupIds"]) == {eks.facts["cluster_group"], eks.facts["group"]}
+    parts = user_data(eks)
+    assert parts.node_config["cluster"]["name"] == CLUSTER
+    assert parts.node_config["cluster"]["apiServerEndpoint"] == eks.cluster.endpoint
+    assert parts.node_config["kubelet"]["config"] == {"maxPods": 58}
+    found = await eks.world.client.get(Cluster, "demo", NS)
+    assert found.status.phase == "Provisioned"
+
+
+async def test_the_pool_scales_and_rolls_when_its_boot_data_changes(eks: EKS) -> None:
+    await begin(eks, 2)
+    await eks.world.scale(POOL, 3)
+    await eks.world.running_pool(POOL, 3)
+    before = {i["InstanceId"] for i in eks.cloud.instances(POOL)}
+    await eks.world.patch(NodeadmConfig, POOL, {"spec": {"kubelet": {"config": {"maxPods": 110}}}})
+
+    async def rolled() -> bool:
+        return not before & {i["InstanceId"] for i in eks.cloud.instances(POOL)}
+
+    await eks.world.until(rolled, seconds=40, why=lambda: eks.world.described(POOL))
+    await eks.world.running_pool(POOL, 3)
+    assert user_data(eks).node_config["kubelet"]["config"] == {"maxPods": 110}
+
+
+async def test_a_replaced_token_disturbs_no_pool_and_rolls_nothing(eks: EKS, monkeypatch: pytest.MonkeyPatch) -> None:
+    await begin(eks, 2)
+    versions, seen = len(eks.cloud.versions(POOL)), len(eks.seen)
+    instances = {i["InstanceId"] for i in eks.cloud.instances(POOL)}
+    monkeypatch.setattr(tokens, "REFRESH", tokens.REFRESH / 480)  # a second
+
+    async def replaced() -> bool:
+        return len(eks.seen) >= seen + 3
+
+    await eks.world.until(replaced)
+    await eks.world.running_pool(POOL, 2)
+    assert len(eks.cloud.versions(POOL)) == versions
+    assert {i["InstanceId"] for i in eks.cloud.instances(POOL)} == instances
+
+
+async def test_at_rest_aws_is_not_changed_and_nothing_is_written(eks: EKS) -> None:
+    await begin(eks, 2)
+    last: list[Any] = []
+
+    async def settled() -> bool:
+        now = await versions(eks)
+        looks = eks.calls.made.count("describe_cluster")
+        if not last or last[0] != now:
+            last[:] = [now, looks]
+        return looks >= last[1] + 5
+
+    await eks.world.until(settled)
+    made = len(eks.calls.made)
+    looks = eks.calls.made.count("describe_cluster")
+
+    async def ten_more() -> bool:
+        return eks.calls.made.count("describe_cluster") >= looks + 10
+
+    await eks.world.until(ten_more)
+    assert [call for call in eks.calls.made[made:] if not call.startswith(READS)] == []
+    assert await versions(eks) == last[0]
+
+
+async def versions(eks: EKS) -> list[str]:
+    """The versions of all objects of the installation that reconcilers write."""
+    client = eks.world.client
+    there: list[Any] = [await eks.control_plane(), await eks.managed_cluster(), await client.get(Cluster, "demo", NS)]
+    for kind in (MachinePool, AWSMachinePool, NodeadmConfig):
+        there.append(await client.get(kind, POOL, NS))
+    there += [await eks.secret(name) for name in ("demo-kubeconfig", "demo-user-kubeconfig", POOL)]
+    return [obj.metadata.resource_version for obj in there]
+
+
+async def test_every_call_may_fail_once_on_the_way(eks: EKS) -> None:
+    failed: set[str] = set()
+
+    def once(operation: str) -> Exception | None:
+        """The first call of each kind is not answered."""
+        if operation in failed:
+            return None
+        failed.add(operation)
+        return CloudUnavailable(operation, detail="for this test")
+
+    eks.calls.fail = once
+    await begin(eks, 2)
+    assert {"describe_cluster", "describe_subnets", "describe_security_groups", "use sts"} <= failed
+    assert len(eks.cloud.groups.describe_auto_scaling_groups()["AutoScalingGroups"]) == 1
+    assert len(eks.cloud.running()) == 2
+
+
+async def test_a_new_process_goes_on_where_the_old_one_stopped(eks: EKS) -> None:
+    await begin(eks, 2)
+    token = (await eks.secret("demo-kubeconfig")).data["token-file"]
+    await eks.world.restart()
+    await eks.world.scale(POOL, 3)
+    await eks.world.running_pool(POOL, 3)
+    assert (await eks.secret("demo-kubeconfig")).data["token-file"] == token
+
+
+async def test_deleting_the_cluster_ends_the_pool_and_leaves_eks(eks: EKS) -> None:
+    await begin(eks, 2)
+    await eks.world.client.delete(Cluster, "demo", NS)
+
+    async def gone() -> bool:
+        try:
+            await eks.world.client.get(Cluster, "demo", NS)
+        except errors.NotFound:
+            return True
+        return False
+
+    await eks.world.until(gone, seconds=40)
+    assert eks.cloud.running() == []
+    assert eks.cluster.status == "ACTIVE"
+
+
+def test_the_example_names_one_object_of_each_kind() -> None:
+    kinds = [raw["kind"] for raw in codec.decode_yaml(EXAMPLE)]
+    assert kinds == [
+        *("Cluster", "AWSManagedCluster", "AWSManagedControlPlane"),
+        *("MachinePool", "AWSMachinePool", "NodeadmConfig"),
+    ]
