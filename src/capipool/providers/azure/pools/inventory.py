@@ -63,10 +63,11 @@ class Inventory:
         asked = asyncio.get_running_loop().time()
         async with room.lock:
             if room.asked < max(asked - RESTING, room.written.get(name, room.asked)):
-                room.asked = asyncio.get_running_loop().time()
+                now = asyncio.get_running_loop().time()
                 listed = await self._sets.of_group(place)
-                room.found = {str(each["name"]).lower(): each for each in listed}
-        return room.found.get(name)
+                room.asked, room.found = now, {str(each["name"]).lower(): each for each in listed}
+        found = room.found.get(name)
+        return found if found is not None else await self._sets.get(place)  # no list alone says that it is gone
 
     def forget(self, place: Place) -> None:
         """It was written: the next look goes to Azure."""

@@ -16,7 +16,7 @@ from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Caller, Calls
 from capipool.providers.azure.identities.finding import Identities
 from capipool.providers.azure.operations import DELETE, PATCH, POST, Operation
-from capipool.providers.azure.pools import instances, machines, marks, rollouts, statuses
+from capipool.providers.azure.pools import machines, marks, rollouts, statuses
 from capipool.providers.azure.pools.inventory import Inventory
 from capipool.providers.azure.pools.model import Scope, content
 from capipool.providers.azure.pools.pending import Pending
@@ -211,10 +211,10 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         for operation in self._pending.of(pool.object):
             if operation.type != POST or not operation.wanted:
                 continue
-            there = {instances.id_of(raw, seen.unique) for raw in seen.listed}
-            untouched = not operation.path and set(operation.ids) <= there and seen.capacity >= operation.wanted
-            if untouched or (operation.path and seen.capacity >= operation.wanted):
-                self._pending.drop(pool.object, operation)
+            live = {i.id for i in seen.instances(flexible=is_flexible(pool.object)) if i.state in _LIVE}
+            if seen.capacity >= operation.wanted:
+                if not operation.path or not live & set(operation.ids):
+                    self._pending.drop(pool.object, operation)
             elif not self._busy(pool.object):
                 await self._resize(pool, place, operation.wanted, seen)
 
