@@ -22,20 +22,21 @@ from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
 from capipool.providers.azure.calls import Caller, Calls
-from capipool.providers.azure.identities.finding import Identities
+from capipool.providers.azure.identities.finding import Identities, secret_key
 from capipool.providers.azure.pools import comparing, conditions, resolving
 from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import PermissionDenied, ProviderError
-from capipool.sdk.inputs import is_paused
+from capipool.sdk.inputs import SecretMeta, is_paused
 from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
 
 FINALIZER = "azurecluster.infrastructure.cluster.x-k8s.io"
 """Upstream's. capipool sets none, and takes it off objects that came from there."""
 AGAIN = dt.timedelta(seconds=20)
 """When to look again for what is missing."""
+_KUBECONFIG = kubeconfig_secret_name("")
 OUT_OF_SCOPE = "capipool makes no network, subnet, security group or load balancer: it takes those that are there"
 
 
@@ -51,12 +52,14 @@ class AzureClusterReconciler:
         self.objects = manager.caches.of(AzureCluster)
         self.clusters = manager.caches.of(Cluster)
         self.identities = manager.caches.of(AzureClusterIdentity)
+        self.secrets = manager.caches.of(SecretMeta)
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch everything that concerns clusters."""
         controller.watch(self.objects, _object_changed)
         controller.watch(self.clusters, _owner_changed)
         controller.watch(self.identities, self._identity_changed)
+        controller.watch(self.secrets, self._secret_changed)
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
@@ -167,11 +170,24 @@ class AzureClusterReconciler:
         """An identity that came, or lets other namespaces use it: who waits for it goes on."""
         if new is None or (old is not None and old.spec == new.spec):
             return ()
+        return self._users(new)
+
+    def _secret_changed(self, old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
+        """The secret of an identity that came, or changed; the kubeconfig of a cluster, which names its endpoint."""
+        if new is None or (old is not None and old.metadata.resource_version == new.metadata.resource_version):
+            return ()
+        keys = [key for each in self.identities.list() if secret_key(each) == new.key for key in self._users(each)]
+        if old is None and new.metadata.name.endswith(_KUBECONFIG):
+            cluster = self.clusters.get(ObjectKey(new.metadata.namespace, new.metadata.name.removesuffix(_KUBECONFIG)))
+            keys += _owner_changed(None, cluster)
+        return keys
+
+    def _users(self, identity: AzureClusterIdentity) -> list[ObjectKey]:
         return [
             obj.key
             for obj in self.objects.list()
             if (reference := obj.spec.identity_ref) is not None
-            and ObjectKey(reference.namespace or obj.metadata.namespace, reference.name) == new.key
+            and ObjectKey(reference.namespace or obj.metadata.namespace, reference.name) == identity.key
         ]
 
 

@@ -14,7 +14,7 @@ from capipool.client.client import Client
 from capipool.machinery import errors, objects, selectors
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.cluster import AzureCluster
-from capipool.providers.azure.api.clusteridentity import AllowedNamespaces, AzureClusterIdentity, SecretReference
+from capipool.providers.azure.api.clusteridentity import AllowedNamespaces, AzureClusterIdentity
 from capipool.providers.azure.calls import PUBLIC, Caller, Cloud, default_credential
 from capipool.providers.azure.identities import credentials
 from capipool.providers.azure.identities.credentials import TOKEN_FILE, Proof
@@ -92,19 +92,17 @@ class Identities:
         return f"{key}@{found.metadata.uid}.{found.metadata.generation}.{self._version(found)}"
 
     def _version(self, identity: AzureClusterIdentity) -> str:
-        if identity.spec.client_secret is None:
-            return ""
-        secret = self._secrets.get(_secret_key(identity, identity.spec.client_secret))
+        key = secret_key(identity)
+        secret = self._secrets.get(key) if key is not None else None
         return secret.metadata.resource_version if secret is not None else ""
 
     async def _proof(self, identity: AzureClusterIdentity) -> Proof:
         """What the identity's secret holds."""
-        reference, field = identity.spec.client_secret, f"clientSecret of {_KIND} {identity.key}"
-        if reference is None or not reference.name:
+        key, field = secret_key(identity), f"clientSecret of {_KIND} {identity.key}"
+        if key is None:
             if identity.spec.cert_path:
                 return Proof()
             raise InvalidConfiguration(field, detail=f"must name a Secret for the type {identity.spec.type}")
-        key = _secret_key(identity, reference)
         try:
             secret = await self._client.get(Secret, key.name, key.namespace)
         except errors.NotFound:
@@ -128,7 +126,11 @@ def allows(allowed: AllowedNamespaces | None, namespace: str, labels: dict[str, 
     return selector is not None and bool(selector.requirements) and selector.matches(labels)
 
 
-def _secret_key(identity: AzureClusterIdentity, reference: SecretReference) -> ObjectKey:
+def secret_key(identity: AzureClusterIdentity) -> ObjectKey | None:
+    """The Secret that proves an identity; None where it names none."""
+    reference = identity.spec.client_secret
+    if reference is None or not reference.name:
+        return None
     return ObjectKey(reference.namespace or identity.metadata.namespace, reference.name)
 
 

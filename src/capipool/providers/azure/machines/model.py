@@ -5,6 +5,7 @@ Used by the reconciler. Nothing here is secret but what `secret_parts` adds, whi
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from capipool.machinery import objects
@@ -16,6 +17,7 @@ from capipool.providers.azure.machines.where import Where, disk_names, interface
 from capipool.providers.azure.pools import marks
 from capipool.providers.azure.pools import model as pools
 from capipool.providers.azure.pools.model import Resolved, Scope
+from capipool.sdk import ProviderError
 
 MACHINE = "capipool.io_machine"
 """Tag: which AzureMachine made it, `<namespace>/<name>`. What upstream made does not have it."""
@@ -147,3 +149,15 @@ def is_ours(machine: Raw, obj: AzureMachine, cluster: str) -> bool:
     if MACHINE in there:
         return there[MACHINE] == str(obj.key)
     return bool(obj.spec.provider_id) or marks.is_ours(there, cluster=cluster, key="")
+
+
+class AnothersMachine(ProviderError):
+    """A virtual machine of that name exists and is not this object's. It is left alone."""
+
+    reason = "VMNotOwned"
+    delay = dt.timedelta(minutes=2)
+
+    def __init__(self, name: str, found: Raw) -> None:
+        there: dict[str, str] = found.get("tags") or {}
+        owner = there.get(MACHINE) or marks.owner(there) or "somebody else"
+        super().__init__(f"the virtual machine {name} exists already and belongs to {owner}: delete one of the two")

@@ -36,7 +36,7 @@ from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import BootstrapData, Intervals, InvalidConfiguration, Launch, NotOwned, ProviderError
+from capipool.sdk import BootstrapData, Intervals, InvalidConfiguration, Launch, ProviderError
 from capipool.sdk.inputs import DATA_KEY, FORMAT_KEY, is_paused
 
 APPLIED_TAGS = "sigs.k8s.io/cluster-api-provider-azure-last-applied-tags-vm"
@@ -163,7 +163,7 @@ class AzureMachineReconciler:
         return await self._writes.metadata(obj, finalizers, {ANNOTATION: where.id})
 
     async def _look(self, world: World, where: Where) -> tuple[Operation | None, World]:
-        """The operation that is still under way, and the machine. Raises NotOwned for another's."""
+        """The operation that is still under way, and the machine. Raises AnothersMachine."""
         operation, error = pending(world.obj, PUT), None
         if operation is not None:
             progress = await self._cloud.ask(where, operation)
@@ -172,7 +172,7 @@ class AzureMachineReconciler:
         found = await self._cloud.get(where)
         assert world.cluster is not None
         if found is not None and not model.is_ours(found, world.obj, world.cluster.metadata.name):
-            raise NotOwned(where.name, owner=marks.owner(found.get("tags") or {}))
+            raise model.AnothersMachine(where.name, found)
         busy = operation is not None
         return operation, dataclasses.replace(world, found=found, busy=busy, error=error)
 
