@@ -9,7 +9,7 @@ import pytest
 from capipool.machinery.clock import SystemClock
 from capipool.machinery.objects import ObjectMeta
 from capipool.sdk import InsufficientCapacity, PermissionDenied
-from capipool.testing.conformance import Lab, ProviderConformance
+from capipool.testing.conformance import Lab, MachinesConformance, ProviderConformance
 from capipool.testing.provider import FakePool, FakeProvider
 
 
@@ -45,3 +45,11 @@ class TestFake(ProviderConformance):
         seen = await lab.created(pool, replicas=2)
         with pytest.raises(InsufficientCapacity, match="no capacity for 3 more instances"):
             await lab.provider.set_desired(pool, 5, seen=seen)
+
+
+class TestFakeMachines(MachinesConformance):
+    @pytest.fixture
+    def lab(self) -> FakeLab:
+        made = FakeLab()
+        made.provider.machines = True
+        return made

@@ -9,10 +9,13 @@ Make a subclass in a test module, and give it a fixture `lab`:
         async def lab(self):
             yield MyLab(...)
 
+A provider that implements `sdk.DescribesMachines` runs `MachinesConformance` in the same way.
+
 The tests run against whatever the lab's provider talks to: a fake cloud, an emulator, or a real account.
 """
 
 from capipool.testing.conformance.lab import Lab
+from capipool.testing.conformance.machines import MachinesConformance
 from capipool.testing.conformance.suite import ProviderConformance
 
-__all__ = ["Lab", "ProviderConformance"]
+__all__ = ["Lab", "MachinesConformance", "ProviderConformance"]
