@@ -1,4 +1,4 @@
-"""From an EKS cluster that exists to a pool of nodes, as docs/eks.md has it: the example, real controllers, and moto."""
+"""From an EKS cluster that exists to a pool of nodes, as docs/eks.md has it: the example, the controllers, moto."""
 
 from __future__ import annotations
 
@@ -167,6 +167,42 @@ async def test_deleting_the_cluster_ends_the_pool_and_leaves_eks(eks: EKS) -> No
     await eks.world.until(gone, seconds=40)
     assert eks.cloud.running() == []
     assert eks.cluster.status == "ACTIVE"
+
+
+async def test_the_policy_of_the_docs_allows_every_call_that_is_made(eks: EKS) -> None:
+    await begin(eks, 2)
+    await eks.world.patch(NodeadmConfig, POOL, {"spec": {"preNodeadmCommands": ["true"]}})
+    before = {i["InstanceId"] for i in eks.cloud.instances(POOL)}
+
+    async def rolled() -> bool:
+        return not before & {i["InstanceId"] for i in eks.cloud.instances(POOL)}
+
+    await eks.world.until(rolled, seconds=40)
+    await eks.world.client.delete(MachinePool, POOL, NS)
+
+    async def gone() -> bool:
+        return eks.cloud.group(POOL) is None and not await eks.world.client.list(AWSMachinePool, NS)
+
+    await eks.world.until(gone, seconds=40)
+    assert {a.lower() for a in eks.calls.actions} - {a.lower() for a in allowed()} == set()
+
+
+def allowed() -> set[str]:
+    """The actions of the policy in docs/eks.md."""
+    text = (REPOSITORY / "docs/eks.md").read_text()
+    policy = codec.decode_json_object(text.split("```json\n", 1)[1].split("```", 1)[0])
+    found = [statement["Action"] for statement in policy["Statement"]]
+    return {action for each in found for action in ([each] if isinstance(each, str) else each)}
+
+
+def test_the_policy_of_the_docs_names_actions_that_exist() -> None:
+    import boto3
+
+    there: set[str] = set()
+    for service in {action.split(":")[0] for action in allowed()}:
+        library = boto3.client(service, region_name=cloud.REGION)
+        there |= {f"{service}:{api}" for api in library.meta.service_model.operation_names}
+    assert allowed() - there == {"iam:PassRole"}
 
 
 def test_the_example_names_one_object_of_each_kind() -> None:

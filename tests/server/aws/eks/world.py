@@ -72,10 +72,13 @@ class Counting(Calls):
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)
         self.made: list[str] = []
+        self.actions: set[str] = set()
+        """What IAM calls the calls that were made: `eks:DescribeCluster`."""
         self.fail: Callable[[str], Exception | None] = lambda operation: None
 
     async def call(self, region: str, service: str, operation: str, **parameters: Any) -> Raw:
         self.made.append(operation)
+        self.actions.add(f"{service}:{operation.title().replace('_', '')}")
         if (error := self.fail(operation)) is not None:
             raise error
         return await super().call(region, service, operation, **parameters)
