@@ -24,13 +24,15 @@ def _tutorial() -> dict[str, Any]:
     return namespace
 
 
-TestTutorial = _tutorial()["TestAcme"]
+_PAGE = _tutorial()
+TestTutorial = _PAGE["TestAcme"]
+TestTutorialMachines = _PAGE["TestShowing"]
 
 
 def test_the_page_names_every_error_and_every_protocol() -> None:
     text = PAGE.read_text()
     kinds = [n for n, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, ProviderError)]
-    protocols = ["PushesChanges", "RollsNatively", "HoldsTerminations", "ProtectsInstances"]
+    protocols = ["PushesChanges", "RollsNatively", "HoldsTerminations", "ProtectsInstances", "DescribesMachines"]
     missing = [name for name in (*kinds, *protocols) if name != "ProviderError" and f"`{name}`" not in text]
     assert missing == []
     assert all(hasattr(sdk, name) for name in protocols)
@@ -39,3 +41,5 @@ def test_the_page_names_every_error_and_every_protocol() -> None:
 def test_the_page_implements_every_method_of_the_interface() -> None:
     text = PAGE.read_text()
     assert [m for m in sdk.PoolProvider.__abstractmethods__ if f"def {m}(" not in text] == []
+    described = [name for name in vars(sdk.DescribesMachines) if "machine" in name and not name.startswith("_")]
+    assert [name for name in described if f"def {name}(" not in text and f"{name} = " not in text] == []
