@@ -217,6 +217,13 @@ class PoolProvider(abc.ABC, Generic[ObjectT]):
         """
         return report.v1beta2()
 
+    def deletion_status(self, obj: ObjectT, report: Report) -> Raw:
+        """Return what of the status says how the deletion is (`report.deleting`). Pure. Keys with None are removed.
+
+        Its MachinePool and Cluster may be gone. The default is the conditions by the contract of v1beta2.
+        """
+        return {"conditions": report.v1beta2()["conditions"]}
+
 
 @runtime_checkable
 class PushesChanges(Protocol):

@@ -298,7 +298,7 @@ class PoolReconciler(Generic[ObjectT]):
 
     async def _report_deletion(self, obj: ObjectT, message: str) -> None:
         report = self._blank(obj, deleting=message)
-        await self._write_status(obj, {"conditions": report.v1beta2()["conditions"]})
+        await self._write_status(obj, self._provider.deletion_status(obj, report))
 
     async def _report(self, pool: Pool[ObjectT], report: Report) -> None:
         await self._write_status(pool.object, self._provider.status(pool, report))
