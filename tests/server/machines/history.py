@@ -99,7 +99,7 @@ class History:
             self.done[act] += 1
         except (errors.NotFound, IndexError):  # what was chosen has gone in the meantime
             return
-        await asyncio.sleep(self.rng.choice((0.01, 0.1, 1, 5, 20)))
+        await asyncio.sleep(self.rng.choice((0.01, 0.1, self.rng.uniform(0.2, 9), 20)))
 
     async def _edit(self) -> None:
         version = self.rng.choice(VERSIONS)
