@@ -135,6 +135,16 @@ class HttpTransport:
         finally:
             response.close()
 
+    def take_credentials(self, other: object) -> bool:
+        """Be from now on who another transport is. Returns whether both reach the same server, in the same way.
+
+        What is under way, a watch for instance, goes on as it began.
+        """
+        if not isinstance(other, HttpTransport) or _way(other._endpoint) != _way(self._endpoint):
+            return False
+        self._credentials = other._credentials
+        return True
+
     async def close(self) -> None:
         """Close all connections. Idempotent."""
         self._closed = True
@@ -340,6 +350,11 @@ def _warnings(response: aiohttp.ClientResponse) -> tuple[str, ...]:
         text = rest.rpartition('"')[0] if quotation else header
         found.append(text.replace('\\"', '"').replace("\\\\", "\\"))
     return tuple(found)
+
+
+def _way(endpoint: Endpoint) -> tuple[object, ...]:
+    """How a server is reached and trusted, whoever reaches it."""
+    return (endpoint.server, endpoint.ca, endpoint.insecure, endpoint.tls_server_name, endpoint.proxy_url)
 
 
 def _unreached(host: str, error: Exception) -> errors.ApiError:

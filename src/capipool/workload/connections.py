@@ -213,7 +213,7 @@ class _Link:
         """Be connected: open where that is needed, else ask the API server whether it is there."""
         kubeconfig = await self._read_kubeconfig()
         if self._opened is not None and kubeconfig != self._kubeconfig:
-            await self._drop()
+            await self._renew(self._opened.client, kubeconfig)
         if self._opened is None:
             self._opened = await self._make(kubeconfig)
             self._kubeconfig = kubeconfig
@@ -223,6 +223,22 @@ class _Link:
             self.connected, self.reason = self._opened, ""
             _log.info("workload cluster connected", cluster=str(self.key))
             self._owner._tell(self.key, self.connected)
+
+    async def _renew(self, client: Client, kubeconfig: bytes) -> None:
+        """Go on with other credentials where the server is the same, as with tokens that live for minutes.
+
+        Caches and watches go on then, and nobody is told. A cluster that is reached in another way is let go of.
+        """
+        fresh = await self._owner._open(kubeconfig)
+        try:
+            take: Callable[[object], bool] | None = getattr(client.transport, "take_credentials", None)
+            if take is not None and take(fresh.transport):
+                self._kubeconfig = kubeconfig
+            else:
+                await self._drop()
+        finally:
+            if fresh.transport is not client.transport:
+                await fresh.close()
 
     async def _read_kubeconfig(self) -> bytes:
         """The kubeconfig as it is now, or the one in use where the management cluster cannot be asked."""
