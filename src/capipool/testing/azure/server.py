@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from capipool.apiserver.pki import Authority
@@ -94,13 +95,20 @@ class Arm:
         expires = self._world.clock.now() + dt.timedelta(days=365)
         return Credential("a-token-for-tests", int((expires + LIFETIME).timestamp()))
 
-    def client_options(self) -> dict[str, Any]:
-        """Keyword arguments for every management client of Azure's libraries."""
-        return {
-            "base_url": self.url,
-            "connection_verify": str(self.ca_file),
-            "credential_scopes": [f"{self.url}/.default"],
-        }
+    def client_options(self, *, keep: bool = False) -> dict[str, Any]:
+        """Keyword arguments for a management client of Azure's libraries.
+
+        With the path of a CA, which is what this gives, the library makes a TLS context and a connection for every
+        request. `keep` gives a transport that keeps its connections, which is several times as fast; it belongs to the
+        one client that it is passed to, and needs azure-core.
+        """
+        options: dict[str, Any] = {"base_url": self.url, "credential_scopes": [f"{self.url}/.default"]}
+        if not keep:
+            return {**options, "connection_verify": str(self.ca_file)}
+        from azure.core.pipeline.transport import AioHttpTransport
+
+        connector = aiohttp.TCPConnector(ssl=self.ssl_context())
+        return {**options, "transport": AioHttpTransport(session=aiohttp.ClientSession(connector=connector))}
 
     def ssl_context(self) -> ssl.SSLContext:
         """A client's context that trusts this server alone."""

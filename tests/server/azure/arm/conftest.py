@@ -19,6 +19,6 @@ async def arm() -> AsyncIterator[Arm]:
 
 @pytest.fixture
 async def compute(arm: Arm) -> AsyncIterator[ComputeManagementClient]:
-    options = arm.client_options()
+    options = arm.client_options(keep=True)
     async with ComputeManagementClient(arm.credential(), arm.subscription, polling_interval=0.01, **options) as client:
         yield client

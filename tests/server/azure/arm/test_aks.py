@@ -20,7 +20,7 @@ WRITE = "managedClusters/agentPools/write"
 
 @pytest.fixture
 async def aks(arm: Arm) -> AsyncIterator[ContainerServiceClient]:
-    options = arm.client_options()
+    options = arm.client_options(keep=True)
     async with ContainerServiceClient(arm.credential(), arm.subscription, polling_interval=0.01, **options) as client:
         poller = await client.managed_clusters.begin_create_or_update(GROUP, "prod", cluster())
         await poller.result()

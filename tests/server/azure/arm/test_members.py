@@ -292,6 +292,38 @@ async def test_a_failed_machine_says_why(arm: Arm, compute: ComputeManagementCli
     assert len(await rows(compute, filter=failed)) == 1
 
 
+async def test_a_machine_of_a_set_that_is_not_there_misses_its_parent(compute: ComputeManagementClient) -> None:
+    members = compute.virtual_machine_scale_set_vms
+    for call in (members.get(GROUP, "none", "0"), members.begin_delete(GROUP, "none", "0"), rows(compute, "none")):
+        with pytest.raises(ResourceNotFoundError) as failure:
+            await call
+        assert failure.value.error is not None
+        assert failure.value.error.code == "ParentResourceNotFound"
+
+
+async def test_an_extension_is_put_into_the_model(compute: ComputeManagementClient) -> None:
+    await make(compute, scale_set(1))
+    extensions = compute.virtual_machine_scale_set_extensions
+    secret = {**bodies.HEALTH["properties"], "protectedSettings": {"s": "hush"}}
+    poller = await extensions.begin_create_or_update(GROUP, NAME, "health", {"properties": secret})
+    assert (await poller.result()).provisioning_state == "Succeeded"
+    assert "hush" not in str((await extensions.get(GROUP, NAME, "health")).as_dict())
+    assert [e.name async for e in extensions.list(GROUP, NAME)] == ["health"]
+    assert not (await rows(compute))[0].latest_model_applied
+    await (await extensions.begin_delete(GROUP, NAME, "health")).result()
+    assert [e async for e in extensions.list(GROUP, NAME)] == []
+    with pytest.raises(ResourceNotFoundError):
+        await extensions.get(GROUP, NAME, "health")
+
+
+async def test_automatic_mode_spares_protected_machines(arm: Arm, compute: ComputeManagementClient) -> None:
+    automatic = {"upgradePolicy": {"mode": "Automatic"}}
+    await make(compute, scale_set(2, **automatic))
+    arm.machine(NAME, "0").protection = {"protectFromScaleSetActions": True}
+    await make(compute, scale_set(2, virtualMachineProfile=profile(bodies.NEWER), **automatic))
+    assert [row.latest_model_applied for row in await rows(compute)] == [False, True]
+
+
 async def test_a_machine_that_is_not_there_is_not_found(compute: ComputeManagementClient) -> None:
     await make(compute, scale_set(1))
     with pytest.raises(ResourceNotFoundError):

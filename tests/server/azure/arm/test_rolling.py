@@ -81,6 +81,20 @@ async def test_a_roll_waits_for_its_pause(arm: Arm, compute: ComputeManagementCl
     assert (policy.max_batch_instance_percent, policy.pause_time_between_batches) == (50, "PT3600S")
 
 
+async def test_an_approved_roll_does_not_wait(arm: Arm, compute: ComputeManagementClient) -> None:
+    pause = {"pauseTimeBetweenBatches": "PT1H"}
+    await make(compute, rolling(2, bodies.MARKET, **pause))
+    sets = compute.virtual_machine_scale_sets
+    with pytest.raises(HttpResponseError, match="no Rolling Upgrade in progress"):
+        await sets.begin_approve_rolling_upgrade(GROUP, NAME)
+    poller = await sets.begin_create_or_update(GROUP, NAME, rolling(2, bodies.NEWER, **pause))
+    for _ in range(3):
+        assert (await progress(compute))[0] == "RollingForward"
+    await (await sets.begin_approve_rolling_upgrade(GROUP, NAME)).result()
+    await poller.result()
+    assert await progress(compute) == ("Completed", 2, 0, 0)
+
+
 async def test_a_roll_that_breaks_machines_stops(arm: Arm, compute: ComputeManagementClient) -> None:
     await make(compute, rolling(4, bodies.MARKET))
     arm.faults.fail_boot("OSProvisioningTimedOut", times=2)

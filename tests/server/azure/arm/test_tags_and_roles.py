@@ -20,14 +20,16 @@ CONTRIBUTOR = "/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-
 
 @pytest.fixture
 async def resources(arm: Arm) -> AsyncIterator[ResourceManagementClient]:
-    options = arm.client_options()
+    options = arm.client_options(keep=True)
     async with ResourceManagementClient(arm.credential(), arm.subscription, polling_interval=0.01, **options) as client:
         yield client
 
 
 @pytest.fixture
 async def authorization(arm: Arm) -> AsyncIterator[AuthorizationManagementClient]:
-    async with AuthorizationManagementClient(arm.credential(), arm.subscription, **arm.client_options()) as client:
+    async with AuthorizationManagementClient(
+        arm.credential(), arm.subscription, **arm.client_options(keep=True)
+    ) as client:
         yield client
 
 

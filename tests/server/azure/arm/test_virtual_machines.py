@@ -19,7 +19,7 @@ VERSION = "2024-05-01"
 
 @pytest.fixture
 async def resources(arm: Arm) -> AsyncIterator[ResourceManagementClient]:
-    options = arm.client_options()
+    options = arm.client_options(keep=True)
     async with ResourceManagementClient(arm.credential(), arm.subscription, polling_interval=0.01, **options) as client:
         yield client
 
@@ -83,6 +83,13 @@ async def test_a_machine_is_made_and_reads_back(
     assert user["id"] == made.id
     [only] = arm.state.machines.values()
     assert only.custom_data == bodies.CUSTOM_DATA
+
+
+async def test_resources_are_asked_whether_they_are_there(arm: Arm, resources: ResourceManagementClient) -> None:
+    await interface(arm, resources)
+    ask = resources.resources.check_existence_by_id
+    assert await ask(interface_id(arm, "vm-nic"), api_version=VERSION)
+    assert not await ask(interface_id(arm, "none"), api_version=VERSION)
 
 
 async def test_a_machine_that_cannot_be_allocated_is_failed(

@@ -35,6 +35,8 @@ class Application:
         data = await request.read()
         method, path = request.method, _REPEATED.sub("/", request.path)  # as in ARM, double slashes are one
         found = self._router.find(method, path)
+        if found is None and method == "HEAD":
+            found = self._router.find("GET", path)
         route = found[0] if found else None
         action = route.action if route else ""
         loss = None if route is None or route.public else self._subscription.world.faults.take_loss(action)
@@ -46,6 +48,8 @@ class Application:
             self._log.all.append(Request(method, path, action, mutating, 0 if loss else answer.status))
         if loss is not None and request.transport is not None:
             request.transport.abort()
+        if method == "HEAD" and answer.status == 200:
+            answer = Answer(204)  # as ARM says that a resource is there
         return self._response(answer)
 
     def _answer(

@@ -76,6 +76,16 @@ def resource_not_found(kind: str, name: str, group: str) -> ArmError:
     )
 
 
+def parent_not_found(kind: str, parent_id: str) -> ArmError:
+    """Something inside a resource that is not there."""
+    return ArmError(
+        "ParentResourceNotFound",
+        f"Failed to perform the operation on resource(s) of type '{kind}', because the parent resource '{parent_id}' "
+        "could not be found.",
+        status=404,
+    )
+
+
 def group_not_found(group: str) -> ArmError:
     """The resource group itself is missing: what it held is gone, too."""
     return ArmError("ResourceGroupNotFound", f"Resource group '{group}' could not be found.", status=404)

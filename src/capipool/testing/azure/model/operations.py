@@ -146,6 +146,7 @@ class Operations:
         self._faults = faults
         self._rng = rng
         self.all: dict[str, Operation] = {}
+        self._open: list[Operation] = []
 
     def start(self, action: str, target: str, *, location: str) -> Operation:
         """Begin an operation, with the faults that were ordered for its action."""
@@ -159,16 +160,18 @@ class Operations:
             outcome = Outcome.CANCELED if failure.canceled else Outcome.FAILED
             operation.doom = Doom(failure.code, message, outcome, failure.leaves_failed)
         self.all[name] = operation
+        self._open.append(operation)
         return operation
 
     def pending(self, target: str = "") -> list[Operation]:
         """What goes on, on one resource or on all, the oldest first."""
+        self._open = [operation for operation in self._open if operation.pending]
         wanted = target.lower()
-        return [o for o in self.all.values() if o.pending and (not wanted or o.target.lower() == wanted)]
+        return [o for o in self._open if not wanted or o.target.lower() == wanted]
 
     def changing(self, machine: object) -> list[Operation]:
         """The operations that still have something to do to a machine."""
-        return [o for o in self.all.values() if o.pending and o.changing(machine)]
+        return [operation for operation in self.pending() if operation.changing(machine)]
 
     def preempt(self, newer: Operation) -> None:
         """Cancel what goes on, on the resource of a newer operation, which takes over what was begun with machines."""

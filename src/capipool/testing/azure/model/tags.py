@@ -49,6 +49,12 @@ def change(tags: dict[str, str], operation: str, given: Mapping[str, str]) -> No
     tags.update(made)
 
 
+def touch(subscription: Subscription, scope: str) -> None:
+    """A scale set's etag changes with its tags, too."""
+    if (scale_set := subscription.scale_sets.get(f"/{scope.strip('/')}".lower())) is not None:
+        scale_set.generation += 1
+
+
 def check(given: Mapping[str, str]) -> None:
     """Raises ArmError for names and values that no resource can have."""
     for name, value in given.items():

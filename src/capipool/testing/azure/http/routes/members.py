@@ -9,7 +9,7 @@ from capipool.machinery.objects import Raw
 from capipool.testing.azure.http.answers import Answer, Call, Route, accepted, page
 from capipool.testing.azure.http.routes import scalesets
 from capipool.testing.azure.model import machine_views
-from capipool.testing.azure.model.failures import ArmError, invalid, resource_not_found
+from capipool.testing.azure.model.failures import ArmError, invalid, parent_not_found, resource_not_found
 from capipool.testing.azure.model.machines import Machine
 from capipool.testing.azure.model.scalesets import acting, views
 from capipool.testing.azure.model.scalesets.scaleset import KIND, ScaleSet
@@ -37,9 +37,17 @@ _FILTER = re.compile(
 )
 
 
+def owner(call: Call) -> ScaleSet:
+    """The scale set that the path names, to look into. Raises ArmError where there is none."""
+    if (found := scalesets.seek(call)) is None:
+        parent = call.path.split("/virtualMachines")[0]
+        raise parent_not_found(f"{KIND.removeprefix('Microsoft.Compute/')}/virtualMachines", parent)
+    return found
+
+
 def seek(call: Call) -> tuple[ScaleSet, Machine | None]:
     """The machine that the path names, if its scale set has it. Raises ArmError where Azure wants its own path."""
-    subject = scalesets.find(call)
+    subject = owner(call)
     if subject.flexible:
         raise ArmError(
             "OperationNotAllowed",
@@ -59,7 +67,7 @@ def find(call: Call) -> tuple[ScaleSet, Machine]:
 
 def list_(call: Call) -> Answer:
     """All machines, those that are being deleted included; with $filter on states, and instance views if asked for."""
-    subject = scalesets.find(call)
+    subject = owner(call)
     view = call.query.get("$expand", "").lower() == "instanceview"
     machines = [m for m in subject.machines.values() if _wanted(subject, m, call.query.get("$filter", ""))]
     return page(call, [views.row(subject, machine, view=view) for machine in machines])

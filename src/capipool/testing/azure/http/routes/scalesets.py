@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 
+from capipool.machinery.objects import Raw
 from capipool.testing.azure.http.answers import Answer, Call, Route, accepted, page
+from capipool.testing.azure.model.bodies import shown
 from capipool.testing.azure.model.failures import resource_not_found
 from capipool.testing.azure.model.scalesets import acting, rolling, views, writing
 from capipool.testing.azure.model.scalesets.scaleset import KIND, ScaleSet
@@ -135,6 +137,11 @@ def cancel_roll(call: Call) -> Answer:
     return accepted(call, rolling.cancel(call.subscription, find(call)))
 
 
+def approve_roll(call: Call) -> Answer:
+    """Let the rolling upgrade go on before its pause is over."""
+    return accepted(call, rolling.approve(call.subscription, find(call)))
+
+
 def latest_roll(call: Call) -> Answer:
     """The latest rolling upgrade. 404 where there was none."""
     subject = find(call)
@@ -150,6 +157,59 @@ def latest_roll(call: Call) -> Answer:
             "properties": subject.upgrade.shown(),
         },
     )
+
+
+def _extensions(subject: ScaleSet) -> list[Raw]:
+    found = (subject.profile.get("extensionProfile") or {}).get("extensions") or []
+    return [
+        {
+            "id": f"{subject.id}/extensions/{item['name']}",
+            "name": item["name"],
+            "type": f"{KIND}/extensions",
+            "properties": {**shown(item.get("properties") or {}), "provisioningState": "Succeeded"},
+        }
+        for item in found
+    ]
+
+
+def list_extensions(call: Call) -> Answer:
+    """The extensions of the model."""
+    return page(call, _extensions(find(call)))
+
+
+def get_extension(call: Call) -> Answer:
+    """One extension of the model."""
+    subject, name = find(call), call.params["extension"]
+    for item in _extensions(subject):
+        if item["name"].lower() == name.lower():
+            return Answer(200, item)
+    raise resource_not_found(f"{KIND}/extensions", f"{subject.name}/{name}", subject.group)
+
+
+def put_extension(call: Call) -> Answer:
+    """Add an extension to the model, or change it: a write of the scale set."""
+    subject, name = find(call), call.params["extension"]
+    known = (subject.profile.get("extensionProfile") or {}).get("extensions") or []
+    new = all(item["name"] != name for item in known)
+    wanted = [item for item in known if item["name"] != name]
+    wanted.append({"name": name, "properties": call.document().get("properties") or {}})
+    operation = writing.update(call.subscription, subject, _extended(wanted))
+    [made] = [item for item in _extensions(subject) if item["name"] == name]
+    return accepted(call, operation, status=201 if new else 200, body=made)
+
+
+def delete_extension(call: Call) -> Answer:
+    """Take an extension out of the model; 204 where it is not in it."""
+    subject, name = find(call), call.params["extension"]
+    known = (subject.profile.get("extensionProfile") or {}).get("extensions") or []
+    wanted = [item for item in known if item["name"] != name]
+    if len(wanted) == len(known):
+        return Answer(204)
+    return accepted(call, writing.update(call.subscription, subject, _extended(wanted)))
+
+
+def _extended(extensions: list[Raw]) -> Raw:
+    return {"properties": {"virtualMachineProfile": {"extensionProfile": {"extensions": extensions}}}}
 
 
 ROUTES = (
@@ -181,6 +241,11 @@ ROUTES = (
     Route(
         "POST", f"{ONE}/extensionRollingUpgrade", rolling.EXTENSIONS, functools.partial(roll, action=rolling.EXTENSIONS)
     ),
+    Route("POST", f"{ONE}/approveRollingUpgrade", rolling.APPROVE, approve_roll),
     Route("POST", f"{ONE}/rollingUpgrades/cancel", rolling.CANCEL, cancel_roll),
+    Route("GET", f"{ONE}/extensions", "virtualMachineScaleSets/extensions/read", list_extensions),
+    Route("GET", f"{ONE}/extensions/{{extension}}", "virtualMachineScaleSets/extensions/read", get_extension),
+    Route("PUT", f"{ONE}/extensions/{{extension}}", "virtualMachineScaleSets/extensions/write", put_extension),
+    Route("DELETE", f"{ONE}/extensions/{{extension}}", "virtualMachineScaleSets/extensions/delete", delete_extension),
     Route("GET", f"{ONE}/rollingUpgrades/latest", "virtualMachineScaleSets/rollingUpgrades/read", latest_roll),
 )

@@ -30,18 +30,21 @@ def patch(call: Call) -> Answer:
     """Merge, Replace or Delete."""
     present = tags.of(call.subscription, call.params["scope"])
     tags.change(present, str(call.document().get("operation")), _given(call))
+    tags.touch(call.subscription, call.params["scope"])
     return _answer(call)
 
 
 def put(call: Call) -> Answer:
     """Replace all."""
     tags.change(tags.of(call.subscription, call.params["scope"]), "Replace", _given(call))
+    tags.touch(call.subscription, call.params["scope"])
     return _answer(call)
 
 
 def delete(call: Call) -> Answer:
     """Remove all."""
     tags.of(call.subscription, call.params["scope"]).clear()
+    tags.touch(call.subscription, call.params["scope"])
     return Answer(200)
 
 

@@ -157,6 +157,8 @@ def _evicted(subscription: Subscription, scale_set: ScaleSet, machine: Machine, 
     if machine.evicted_to == "Delete":
         growing.remove(subscription, scale_set, machine, operation)
     else:
+        for other in subscription.world.operations.changing(machine):
+            other.forget(machine)
         machine.turn(operation, Power.DEALLOCATED)
 
 

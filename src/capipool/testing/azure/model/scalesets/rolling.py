@@ -12,6 +12,7 @@ from capipool.testing.azure.model.subscription import Subscription
 
 ROLL = "virtualMachineScaleSets/osRollingUpgrade/action"
 EXTENSIONS = "virtualMachineScaleSets/extensionRollingUpgrade/action"
+APPROVE = "virtualMachineScaleSets/approveRollingUpgrade/action"
 CANCEL = "virtualMachineScaleSets/rollingUpgrades/action"
 
 
@@ -87,6 +88,17 @@ def cancel(subscription: Subscription, scale_set: ScaleSet) -> Operation:
     operation.answers_nothing = True
     operation.on_end = lambda ended: growing.finished(scale_set, ended)
     operations.preempt(operation)  # the batch that is being upgraded is now the cancellation's to end
+    return operation
+
+
+def approve(subscription: Subscription, scale_set: ScaleSet) -> Operation:
+    """Let the upgrade go on that waits between two batches. Raises ArmError where none goes on."""
+    if scale_set.upgrade is None or not scale_set.upgrade.running:
+        raise ArmError("OperationNotAllowed", "There is no Rolling Upgrade in progress that could be approved.")
+    scale_set.upgrade.approve(subscription.world.clock.now())
+    target = f"{scale_set.id}/rollingUpgrades/latest"
+    operation = subscription.world.operations.start(APPROVE, target, location=scale_set.location)
+    operation.answers_nothing = True
     return operation
 
 

@@ -164,6 +164,10 @@ class RollingUpgrade:
         self._end("Faulted", now)
         raise self.error
 
+    def approve(self, now: dt.datetime) -> None:
+        """Begin the next batch without the rest of the pause."""
+        self._next_at = min(self._next_at, now)
+
     def cancel(self, now: dt.datetime) -> None:
         """Begin no more batches. What is being upgraded goes on."""
         if self.running:

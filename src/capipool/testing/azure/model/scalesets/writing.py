@@ -148,7 +148,8 @@ def _carry_out(subscription: Subscription, scale_set: ScaleSet, body: Raw, *, ch
     if capacity is not None:
         growing.resize(subscription, scale_set, int(capacity), operation)
     if changed and old and scale_set.upgrade_mode == "Automatic":
-        rolling.upgrade_all(subscription, scale_set, old, operation)
+        open_to_it = [machine for machine in old if not machine.protected("protectFromScaleSetActions")]
+        rolling.upgrade_all(subscription, scale_set, open_to_it, operation)
     elif changed and old and scale_set.upgrade_mode == "Rolling":
         rolling.start(subscription, scale_set, operation)
     else:
