@@ -264,10 +264,13 @@ class PoolReconciler(Generic[ObjectT]):
     # --- what is written
 
     async def _write_provider_ids(self, world: World[ObjectT]) -> None:
-        """Say which instances there are; those that failed or go are no machines any more."""
+        """Say which instances there are; those that failed or go are no machines any more.
+
+        One that the cloud holds is: Cluster API deletes the node of one that is not listed, and it is to be drained.
+        """
         obj = world.found.pool.object
         there = (engine.InstanceState.PENDING, engine.InstanceState.RUNNING)
-        wanted = sorted(i.provider_id for i in world.group.instances if i.state in there)
+        wanted = sorted(i.provider_id for i in world.group.instances if i.state in there or i.held)
         spec: Any = obj.spec  # type: ignore[attr-defined]
         if wanted == sorted(spec.provider_id_list):
             return

@@ -12,26 +12,16 @@ from typing import Any
 from unittest import mock
 
 import boto3
-from moto.autoscaling.models import InstanceState
-from moto.autoscaling.responses import AutoScalingResponse
 from moto.backends import get_backend
-from moto.core.responses import ActionResult, EmptyResult
-from moto.core.types import Base64EncodedString
-from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from moto.server import ThreadedMotoServer
+
+from tests.server.aws import gaps
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 PUBLISHER = "819546954734"
 """Whose images upstream looks for unless told otherwise."""
-IGNORED = {
-    "CapacityRebalance": ("capacity_rebalance", bool),
-    "DefaultCooldown": ("default_cooldown", int),
-    "DefaultInstanceWarmup": ("default_instance_warmup", int),
-}
-"""Settings of a group that moto forgets."""
 _NUMBERS = itertools.count(1)
-_OPEN = ("Pending", "InProgress", "Cancelling")
 
 
 class Cloud:
@@ -90,18 +80,38 @@ class Cloud:
         found = [i for r in list(backend.reservations.values()) for i in list(r.instances)]
         return [(i.id, f"aws:///{i.placement.zone}/{i.id}") for i in found if i.state == "running"]
 
+    @property
+    def scaling(self) -> Any:
+        """Moto's own state of Auto Scaling, for what no call can bring about."""
+        return get_backend("autoscaling")[ACCOUNT][REGION]
+
+    def image_of(self, instance: str) -> str:
+        """What an instance was launched from."""
+        backend = get_backend("ec2")[ACCOUNT][REGION]
+        return str(backend.get_instance(instance).image_id)
+
+    def interrupt(self, instance: str) -> None:
+        """AWS takes an instance back, as for a spot interruption or to balance zones, and launches another."""
+        self.scaling.terminate_instance(instance, False)
+
+    def finish_deletion(self, name: str) -> None:
+        """A group that is being deleted is gone."""
+        self.scaling.slow_deletion = False
+        self.scaling.delete_auto_scaling_group(name)
+
     def instances(self, name: str) -> list[Any]:
         group = self.group(name)
         return list(group["Instances"]) if group else []
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Cloud]:
+def running(*, close_gaps: bool = True) -> Iterator[Cloud]:
     """Moto's server for as long as the context is open, with an account of its own."""
     environment = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, environment))
-        _close_gaps(stack)
+        if close_gaps:
+            gaps.close(stack)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server.start()
@@ -110,82 +120,3 @@ def running() -> Iterator[Cloud]:
         reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
         urllib.request.urlopen(reset, timeout=10).close()  # moto's accounts are the process's
         yield Cloud(f"http://{host}:{port}")
-
-
-def _close_gaps(stack: contextlib.ExitStack) -> None:
-    def patch(owner: Any, name: str, value: Any) -> None:
-        stack.enter_context(mock.patch.object(owner, name, value, create=True))
-
-    patch(LaunchTemplateVersion, "user_data", property(_user_data))
-    patch(InstanceState, "launch_template", property(_instance_version))
-    patch(InstanceState, "__init__", _remembering(InstanceState.__init__))
-    for name in ("create_auto_scaling_group", "update_auto_scaling_group"):
-        patch(AutoScalingResponse, name, _keeping(getattr(AutoScalingResponse, name)))
-    patch(AutoScalingResponse, "start_instance_refresh", _start_refresh)
-    patch(AutoScalingResponse, "describe_instance_refreshes", _describe_refreshes)
-    patch(AutoScalingResponse, "cancel_instance_refresh", _cancel_refresh)
-
-
-def _user_data(self: LaunchTemplateVersion) -> Any:
-    data = self.data.get("UserData")
-    return data if data is None or isinstance(data, Base64EncodedString) else Base64EncodedString(data)
-
-
-def _remembering(init: Any) -> Any:
-    def made(self: InstanceState, *arguments: Any, **named: Any) -> None:
-        init(self, *arguments, **named)
-        if not hasattr(self.instance, "launched_from"):
-            self.instance.launched_from = self.auto_scaling_group.launch_template_version  # type: ignore[attr-defined]
-
-    return made
-
-
-def _instance_version(self: InstanceState) -> dict[str, Any] | None:
-    template = self.auto_scaling_group.ec2_launch_template
-    if template is None:
-        return None
-    version = self.instance.launched_from  # type: ignore[attr-defined]
-    return {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "Version": str(version)}
-
-
-def _keeping(method: Any) -> Any:
-    def answered(self: AutoScalingResponse) -> Any:
-        answer = method(self)
-        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
-        for name, (attribute, kind) in IGNORED.items():
-            if (value := self._get_param(name)) is not None:
-                setattr(group, attribute, str(value).lower() == "true" if kind is bool else int(value))
-        return answer
-
-    return answered
-
-
-def _refreshes(self: AutoScalingResponse) -> list[dict[str, Any]]:
-    backend: Any = self.autoscaling_backend
-    if not hasattr(backend, "refreshes"):
-        backend.refreshes = {}
-    found: list[dict[str, Any]] = backend.refreshes.setdefault(self._get_param("AutoScalingGroupName"), [])
-    return found
-
-
-def _start_refresh(self: AutoScalingResponse) -> ActionResult:
-    made = {
-        "InstanceRefreshId": f"refresh-{next(_NUMBERS)}",
-        "AutoScalingGroupName": self._get_param("AutoScalingGroupName"),
-        "Status": "InProgress",
-        "PercentageComplete": 0,
-        "DesiredConfiguration": self._get_param("DesiredConfiguration"),
-    }
-    _refreshes(self).insert(0, made)
-    return ActionResult({"InstanceRefreshId": made["InstanceRefreshId"]})
-
-
-def _describe_refreshes(self: AutoScalingResponse) -> ActionResult:
-    return ActionResult({"InstanceRefreshes": _refreshes(self)})
-
-
-def _cancel_refresh(self: AutoScalingResponse) -> Any:
-    for refresh in _refreshes(self):
-        if refresh["Status"] in _OPEN:
-            refresh["Status"] = "Cancelled"
-    return EmptyResult()

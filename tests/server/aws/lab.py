@@ -40,8 +40,11 @@ class Impatient(AWSPoolProvider):
 class AWSLab(Lab):
     """What the suites act on."""
 
-    def __init__(self, provider: AWSPoolProvider, calls: Calls, made: dict[str, AWSMachinePool]) -> None:
+    def __init__(
+        self, provider: AWSPoolProvider, calls: Calls, running: cloud.Cloud, made: dict[str, AWSMachinePool]
+    ) -> None:
         self.provider = provider
+        self.cloud = running
         self.calls = calls
         self._made = made
 
@@ -67,7 +70,7 @@ async def laboratory() -> AsyncIterator[AWSLab]:
         task = asyncio.create_task(manager.run())
         await manager.started.wait()
         await manager.caches.of(AWSCluster).synced()
-        yield AWSLab(provider, calls, made)
+        yield AWSLab(provider, calls, running, made)
         await manager.stop()
         await task
         await calls.close()

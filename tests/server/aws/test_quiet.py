@@ -81,6 +81,7 @@ async def test_a_refresh_is_started_once_and_superseded_by_a_newer_revision(lab:
     spec = msgspec.structs.replace(plain.object.spec, refresh_preferences=RefreshPreferences())
     pool = Pool(msgspec.structs.replace(plain.object, spec=spec), plain.machine_pool, plain.cluster)
     await lab.created(pool)
+    lab.cloud.scaling.refreshes_stand = True
     written = counted(lab)
     rolls: Any = lab.provider
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
+from capipool.api.core import Cluster, MachinePool
+from capipool.api.shared import V1Beta1Condition
+from capipool.machinery import errors
+from capipool.machinery.objects import Raw
 from capipool.providers.aws import kinds, setup
+from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.calls import Calls
 from capipool.runtime import Manager
@@ -29,6 +34,12 @@ def upstream() -> str:
     return shared("upstream/manifests/aws-machinepool.yaml").read_text()
 
 
+def said(conditions: Sequence[V1Beta1Condition], type_: str) -> tuple[str, str, str]:
+    """Status, reason and message of a condition; empty where it is not there."""
+    found = (c for c in conditions if c.type == type_)
+    return next(((c.status, c.reason, c.message) for c in found), ("", "", ""))
+
+
 class Region:
     """A whole installation over a region of AWS."""
 
@@ -39,28 +50,105 @@ class Region:
         self.facts = facts
         """Of the network that was made: `subnet`, `group`, `image`."""
 
-    async def begin(self, *, replicas: int = 3, edits: tuple[tuple[str, str], ...] = ()) -> None:
-        """Apply upstream's manifest as it is, and wait until its pool runs."""
+    # --- what users do
+
+    async def apply(self, *, edits: tuple[tuple[str, str], ...] = ()) -> None:
+        """Apply upstream's manifest."""
         await self.world.load(upstream(), edits=edits)
+
+    async def begin(self, *, replicas: int = 3, edits: tuple[tuple[str, str], ...] = ()) -> None:
+        """Apply upstream's manifest as it is but for the number, and wait until its pool runs."""
+        await self.apply(edits=(*edits, ("replicas: 3", f"replicas: {replicas}")))
         await self.world.running_pool(POOL, replicas)
 
-    async def aws_pool(self, name: str = POOL) -> AWSMachinePool:
-        return await self.world.client.get(AWSMachinePool, name, NS)
+    async def patch(self, spec: Raw) -> None:
+        """Change the AWSMachinePool's spec."""
+        await self.world.patch(AWSMachinePool, POOL, {"spec": spec})
 
-    async def until(
-        self, so: Callable[[AWSMachinePool], bool], name: str = POOL, seconds: float = 30
-    ) -> AWSMachinePool:
-        """Wait until something is so of an AWSMachinePool, and return it."""
+    async def annotate(self, key: str, value: str | None) -> None:
+        """Change an annotation of the AWSMachinePool."""
+        await self.world.patch(AWSMachinePool, POOL, {"metadata": {"annotations": {key: value}}})
+
+    async def lose(self, what: str) -> None:
+        """Take something away that a deletion would look for."""
+        client = self.world.client
+        match what:
+            case "group":
+                await self.world.stop()
+                self.cloud.groups.delete_auto_scaling_group(AutoScalingGroupName=POOL, ForceDelete=True)
+                await self.world.start()
+            case "template":
+                self.cloud.ec2.delete_launch_template(LaunchTemplateName=POOL)
+            case "status":
+                gone = {"launchTemplateID": None, "launchTemplateVersion": None, "instances": None}
+                await client.patch(AWSMachinePool, POOL, NS, patch={"status": gone}, subresource="status")
+            case "cluster":
+                await self.world.stop()
+                for kind, name in ((MachinePool, POOL), (AWSCluster, "demo"), (Cluster, "demo")):
+                    await client.patch(kind, name, NS, patch={"metadata": {"finalizers": None}})
+                    await client.delete(kind, name, NS)
+                await self.world.start()
+
+    # --- looking
+
+    async def aws_pool(self) -> AWSMachinePool:
+        return await self.world.client.get(AWSMachinePool, POOL, NS)
+
+    async def until(self, so: Callable[[AWSMachinePool], bool]) -> AWSMachinePool:
+        """Wait until something is so of the AWSMachinePool, and return it."""
 
         async def is_so() -> bool:
-            return so(await self.aws_pool(name))
+            return so(await self.aws_pool())
 
-        await self.world.until(is_so, seconds=seconds, why=lambda: self.world.described(name))
-        return await self.aws_pool(name)
+        await self.world.until(is_so, why=self.described)
+        return await self.aws_pool()
 
-    async def patch(self, spec: dict[str, Any], name: str = POOL) -> None:
-        """Change the AWSMachinePool's spec."""
-        await self.world.patch(AWSMachinePool, name, {"spec": spec})
+    async def eventually(self, so: Callable[[], bool]) -> None:
+        """Wait until something is so of the cloud; what it asks may call moto."""
+
+        async def is_so() -> bool:
+            return await asyncio.to_thread(so)
+
+        await self.world.until(is_so, why=self.described)
+
+    async def is_deleted(self) -> bool:
+        try:
+            await self.aws_pool()
+        except errors.NotFound:
+            return True
+        return False
+
+    async def described(self) -> str:
+        """How everything is, for a test that fails."""
+        group = await asyncio.to_thread(self.cloud.group, POOL)
+        return f"{await self.world.described(POOL)}\ngroup {group}"
+
+    def ids(self) -> set[str]:
+        """The instances of the group."""
+        return {i["InstanceId"] for i in self.cloud.instances(POOL)}
+
+    def states(self) -> dict[str, str]:
+        """In which state of their life the instances of the group are."""
+        return {i["InstanceId"]: i["LifecycleState"] for i in self.cloud.instances(POOL)}
+
+    def hooks(self) -> dict[str, int]:
+        """The lifecycle hooks of the group, with their timeouts."""
+        found = self.cloud.groups.describe_lifecycle_hooks(AutoScalingGroupName=POOL)["LifecycleHooks"]
+        return {h["LifecycleHookName"]: h["HeartbeatTimeout"] for h in found}
+
+    def templates(self) -> list[str]:
+        """The names of all launch templates."""
+        found = self.cloud.ec2.describe_launch_templates()["LaunchTemplates"]
+        return sorted(t["LaunchTemplateName"] for t in found)
+
+    def version_by_image(self, versions: dict[str, str]) -> Callable[[str], str]:
+        """The version of the kubelet on an instance, by what it was launched from; else v1.31.0."""
+
+        def version(provider_id: str) -> str:
+            image = self.cloud.image_of(provider_id.rpartition("/")[2])
+            return versions.get(image, "v1.31.0")
+
+        return version
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager
 from typing import Any
 
-from capipool.api.builtin import Node, Pod, Secret
+from capipool.api.builtin import Node, Pod, PodDisruptionBudget, Secret
 from capipool.api.core import MachinePool
 from capipool.app.dialing import Dialer
 from capipool.app.embedded import Embedded
@@ -181,7 +181,21 @@ class World:
         await self.until(run)
         return names
 
+    async def protect(self, app: str, **budget: Any) -> None:
+        """A PodDisruptionBudget for an application, of its name."""
+        spec = {**budget, "selector": {"matchLabels": {"app": app}}}
+        raw = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": app, "namespace": NS}}
+        await self.workload.create(objects.from_raw(PodDisruptionBudget, {**raw, "spec": spec}))
+
+    async def unprotect(self, app: str) -> None:
+        """Delete the PodDisruptionBudget of an application."""
+        await self.workload.delete(PodDisruptionBudget, app, NS)
+
     # --- looking
+
+    async def pods(self) -> list[Pod]:
+        """The pods of the workload cluster."""
+        return await self.workload.list(Pod, NS)
 
     async def until(
         self,
@@ -214,8 +228,9 @@ class World:
 
         async def so() -> bool:
             pool = await self.pool(name)
-            there = [n.metadata.name for n in await self.ready_nodes() if _is_of(n, version)]
-            return pool.status.phase == "Running" and len(pool.status.node_refs) == count == len(there)
+            there = [n for n in await self.ready_nodes() if _is_of(n, version)]
+            every = len(await self.workload.list(Node))
+            return pool.status.phase == "Running" and len(pool.status.node_refs) == every == count == len(there)
 
         await self.until(so, seconds=seconds, why=lambda: self.described(name))
 

@@ -31,6 +31,8 @@ class Seen:
     version: Version
     refreshes: Sequence[Raw] = ()
     """The group's latest ones, where the cloud rolls and something is outdated."""
+    short: bool = False
+    """Whether it has fewer instances than it should: something may be in the way of launching."""
 
 
 class Observer:
@@ -91,5 +93,5 @@ class Observer:
             operation="deletion" if raw.get("Status") else "",
             problem=await self._scaling.problem(place, name, desired - live) if live < desired else None,
             rollout=refreshes.describe(found),
-            native=Seen(raw, version, found),
+            native=Seen(raw, version, found, short=live < desired),
         )

@@ -122,12 +122,16 @@ class AWSPoolProvider(PoolProvider[AWSMachinePool]):
     async def roll(self, pool: Pool[AWSMachinePool], launch: Launch, *, seen: Group) -> None:
         """Start an instance refresh towards the group's version; one towards another revision is cancelled."""
         place, name = self._places.of(pool.cluster), pool.object.metadata.name
+        found = await self._scaling.refreshes(place, name)
         now = await self._scaling.own(place, name, key=str(pool.key))
-        reference, found = groups.launch_template(now), await self._scaling.refreshes(place, name)
+        reference = groups.launch_template(now)
         active = refreshes.active(found)
+        target = refreshes.target(active) if active is not None else 0
+        there = {groups.number(groups.launch_template(i)) for i in groups.instances(now)}
+        known = await self._templates.revisions(place, str(reference["LaunchTemplateId"]), {target, *there})
+        if all(known.get(number) in ("", None, launch.revision) for number in there):
+            return  # it got there meanwhile
         if active is not None:
-            target = refreshes.target(active)
-            known = await self._templates.revisions(place, str(reference["LaunchTemplateId"]), {target})
             if not refreshes.goes_on(active, known.get(target, ""), launch.revision):
                 await self._cancel(place, name, active)
         elif not refreshes.pauses(found, groups.number(reference), self._clock.now()):
@@ -171,6 +175,10 @@ class AWSPoolProvider(PoolProvider[AWSMachinePool]):
     def status(self, pool: Pool[AWSMachinePool], report: Report) -> Raw:
         """The status by the contract of v1beta1, as upstream writes it."""
         return statuses.status(pool, report, failed=self._upkeep.failed.get(pool.key, ""))
+
+    def deletion_status(self, obj: AWSMachinePool, report: Report) -> Raw:
+        """How the deletion is, by the contract of v1beta1."""
+        return statuses.deletion(obj, report)
 
     async def _patch(self, pool: Pool[AWSMachinePool], patch: Raw) -> None:
         meta = pool.object.metadata

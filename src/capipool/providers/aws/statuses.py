@@ -48,6 +48,15 @@ def status(pool: Pool[AWSMachinePool], report: Report, *, failed: str = "") -> R
     return made
 
 
+def deletion(obj: AWSMachinePool, report: Report) -> Raw:
+    """What a pool says that is being deleted."""
+    wanted = [
+        condition("Ready", False, reason="Deleting", message=report.deleting),
+        condition("ASGReady", False, reason="ASGDeletionInProgress", message=report.deleting),
+    ]
+    return {"conditions": conditions(obj.status.conditions, wanted, report.now)}
+
+
 def conditions(before: Sequence[V1Beta1Condition], wanted: Iterable[Raw], now: dt.datetime) -> list[Raw]:
     """Conditions with the time of their last change; others' are kept. Sorted by type, `Ready` first."""
     known = {c.type: c for c in before}

@@ -63,15 +63,23 @@ class Templates:
         self._there = Inventory(_describe)
 
     async def ensure(
-        self, place: Place, wanted: Wanted, *, current: Version | None = None, used: Iterable[int] = ()
+        self,
+        place: Place,
+        wanted: Wanted,
+        *,
+        current: Version | None = None,
+        used: Iterable[int] = (),
+        doubted: bool = False,
     ) -> Version:
         """See to it that the template's newest version is the one wanted, and return it.
 
         `current` is the version in use: where that is the one, and its template is there, nothing is called. Of the
         same revision only boot data and tags are written anew: names are resolved once a revision. `used`: versions
-        that must not be deleted. Raises NotOwned, InvalidConfiguration and what calls raise.
+        that must not be deleted. `doubted`: the template may be gone, so it is looked for now.
+
+        Raises NotOwned, InvalidConfiguration and what calls raise.
         """
-        if current is not None and await self._is(place, current, wanted):
+        if current is not None and await self._is(place, current, wanted, 0.0 if doubted else LOOK_SECONDS):
             return current
         template = await self.find(place, wanted)
         latest = await self._latest(place, template) if template else None
@@ -112,11 +120,11 @@ class Templates:
 
     # --- looking
 
-    async def _is(self, place: Place, current: Version, wanted: Wanted) -> bool:
+    async def _is(self, place: Place, current: Version, wanted: Wanted, max_age: float) -> bool:
         """Whether a version says what is wanted, and its template was there not long ago."""
         if await self._description(place, current) != wanted.description:
             return False
-        found = await self._there.get(place, wanted.name, max_age=LOOK_SECONDS)
+        found = await self._there.get(place, wanted.name, max_age=max_age)
         return found is not None and found["LaunchTemplateId"] == current.template
 
     async def _find(self, place: Place, name: str, key: str, *, max_age: float) -> str | None:

@@ -98,7 +98,11 @@ class Upkeep:
             marks=marks(place, pool),
         )
         return await self._templates.ensure(
-            place, wanted, current=seen.version if seen is not None else None, used=used
+            place,
+            wanted,
+            current=seen.version if seen is not None else None,
+            used=used,
+            doubted=seen is not None and seen.short,
         )
 
     async def _group(
