@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from capipool.api.builtin import Pod
-from capipool.api.core import Machine, MachinePool
+from capipool.api.core import Cluster, Machine, MachinePool
 from capipool.machinery import objects
-from capipool.machinery.objects import Raw, Unstructured
+from capipool.machinery.objects import Object, Raw, Unstructured
 from capipool.machinery.resource import Resource
-from capipool.providers.dev.api.cloud import DevScalingGroup, Fault
+from capipool.providers.dev.api.cloud import DevInstance, DevScalingGroup, Fault
 from capipool.providers.dev.api.machine import DevMachine
 from capipool.providers.dev.api.machinepool import DevMachinePool
-from tests.server.dev.machines_world import MachinesWorld, with_machines
+from tests.server.dev.machines_world import SHOWN, MachinesWorld, with_machines
 from tests.server.dev.world import NS
 
 BUDGETS = Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
@@ -194,6 +194,50 @@ async def test_an_instance_that_the_cloud_takes_back_leaves_neither_object_nor_m
 
 
 @with_machines
+async def test_an_instance_that_vanishes_takes_its_machine_its_object_and_its_node_along(world: MachinesWorld) -> None:
+    await world.shown(3)
+    victim = sorted(await world.names())[1]
+    await world.stop()
+    await world.client.delete(DevInstance, victim, NS)
+    await world.start()
+    await world.all_shown(3)
+    assert victim not in {n.metadata.name for n in await world.nodes()}
+
+
+@with_machines
+async def test_a_pool_with_a_long_name_finds_its_objects_by_a_hash(world: MachinesWorld) -> None:
+    name = "p" + "o" * 61 + "ls"
+    await world.pool(name, replicas=1, backend=SHOWN)
+    await world.settled(1, name=name)
+
+    async def running() -> bool:
+        return [m.status.phase for m in await world.machines()] == ["Running"]
+
+    await world.until(running)
+    (obj,) = await world.objects()
+    assert obj.metadata.labels["cluster.x-k8s.io/pool-name"].startswith("hash_")
+
+
+@with_machines
+async def test_a_rollout_goes_on_where_somebody_else_scales(world: MachinesWorld) -> None:
+    await world.shown(3, rollout={"maxSurge": 2, "maxUnavailable": 0})
+    managed = {"metadata": {"annotations": {"cluster.x-k8s.io/replicas-managed-by": "autoscaler"}}}
+    await world.client.patch(MachinePool, "p", NS, patch=managed)
+    await world.upgrade("v1.35.0")
+    fewest = 3
+
+    async def rolled() -> bool:
+        nonlocal fewest
+        fewest = min(fewest, len(await world.ready()))
+        assert (await world.group()).spec.replicas == 3
+        return {i.spec.version for i in await world.instances()} == {"v1.35.0"}
+
+    await world.until(rolled)
+    await world.all_shown(3, version="v1.35.0")
+    assert fewest == 2  # one at a time: there can be no surge
+
+
+@with_machines
 async def test_a_mark_on_a_machine_has_its_instance_go_first(world: MachinesWorld) -> None:
     await world.shown(4)
     victim = sorted(await world.names())[2]
@@ -333,6 +377,22 @@ async def test_a_pool_goes_while_its_workload_cluster_is_away(world: MachinesWor
 
     async def gone() -> bool:
         return all([await world.gone(kind) for kind in (DevMachinePool, DevMachine, Machine)])
+
+    await world.until(gone)
+
+
+@with_machines
+async def test_a_pool_goes_when_its_cluster_and_its_machine_pool_are_gone(world: MachinesWorld) -> None:
+    await world.shown(2, drainOnDelete=True)
+    await world.stop()
+    kinds: tuple[tuple[type[Object], str], ...] = ((MachinePool, "p"), (Cluster, "c"))
+    for kind, name in kinds:
+        await world.client.patch(kind, name, NS, patch={"metadata": {"finalizers": []}})
+        await world.client.delete(kind, name, NS)  # the garbage collector deletes what they owned
+    await world.start()
+
+    async def gone() -> bool:
+        return all([await world.gone(kind) for kind in (DevMachinePool, DevMachine, Machine, DevInstance)])
 
     await world.until(gone)
 
