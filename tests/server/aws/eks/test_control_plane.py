@@ -142,6 +142,32 @@ async def test_a_kubeconfig_that_a_person_made_is_left_alone_and_used(eks: EKS) 
     assert "use sts" not in eks.calls.made
 
 
+ROLE = """
+---
+apiVersion: infrastructure.cluster.x-k8s.io/v1beta2
+kind: AWSClusterRoleIdentity
+metadata: {name: team}
+spec:
+  allowedNamespaces: {}
+  roleARN: arn:aws:iam::123456789012:role/team
+  sourceIdentityRef: {kind: AWSClusterControllerIdentity, name: default}
+"""
+
+
+async def test_the_cluster_is_read_and_entered_as_whom_the_spec_names(eks: EKS) -> None:
+    eks.make_cluster()
+    await eks.world.load(MANIFEST + "  identityRef: {kind: AWSClusterRoleIdentity, name: team}\n")
+    await eks.until(lambda p: "AWSClusterRoleIdentity/team" in condition(p, "Ready")[2])
+    assert eks.calls.made == []
+    for raw in codec.decode_yaml(ROLE):
+        await eks.world.client.create(objects.from_raw(Unstructured, raw))
+    await eks.until(lambda p: p.status.ready)
+    token = (await eks.secret("demo-kubeconfig")).data["token-file"].decode().removeprefix(tokens.PREFIX)
+    signed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    assert "X-Amz-Security-Token" in signed
+    assert "use sts" not in eks.calls.made  # by the process's own identity
+
+
 @pytest.mark.parametrize("status", ["DELETING", "FAILED"])
 async def test_a_cluster_that_is_going_or_failed_is_not_ready_and_comes_back(eks: EKS, status: str) -> None:
     await ready(eks)

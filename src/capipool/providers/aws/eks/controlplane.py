@@ -93,7 +93,7 @@ class AWSManagedControlPlaneReconciler:
             plan = deciding.failed(obj, error, self._clock.now(), name=name_of(obj), region=region)
             await self._write_status(obj, plan)
             again = None if isinstance(error, failures.Missing) else error.delay
-            return RequeueAfter(again or self._converging)
+            return RequeueAfter(min(again or self._converging, self._rest))
 
     def _owner(self, obj: AWSManagedControlPlane) -> Cluster | None:
         for owner in obj.metadata.owner_references:

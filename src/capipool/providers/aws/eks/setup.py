@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,21 @@ from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.controlplane import INTERVALS, AWSManagedControlPlaneReconciler, CallsOf
 from capipool.providers.aws.eks.kinds import crds, rules
 from capipool.providers.aws.eks.managedcluster import AWSManagedClusterReconciler
+from capipool.providers.aws.identities.api import (
+    AWSClusterControllerIdentity,
+    AWSClusterRoleIdentity,
+    AWSClusterStaticIdentity,
+)
+from capipool.providers.aws.identities.finding import Identities
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
 from capipool.sdk import Intervals
 from capipool.workload.connections import Connections
 
 __all__ = ["crds", "rules", "setup"]
+
+Changed = Callable[[Object | None, Object | None], Iterable[ObjectKey]]
+_IDENTITIES = (AWSClusterControllerIdentity, AWSClusterRoleIdentity, AWSClusterStaticIdentity)
 
 
 def setup(
@@ -38,12 +47,12 @@ def setup(
 ) -> None:
     """Add the controllers of EKS's kinds to a manager.
 
-    `calls` are the process's own; `calls_of` finds those of a namespace and an `identityRef`, by default the process's
-    for all. `region` is for clusters that name none, `intervals` is how often clusters are looked at. With
+    `calls` are the process's own; `calls_of` finds those of a namespace and an `identityRef`, by default as the
+    identities say. `region` is for clusters that name none, `intervals` is how often clusters are looked at. With
     `watch_filter` they see to objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`. Without
     `machine_pools` no pool's boot data is made.
     """
-    find = calls_of or (lambda namespace, reference: calls)
+    find = calls_of or Identities(manager.client, manager.caches, calls).calls
     planes = AWSManagedControlPlaneReconciler(manager, find, default_region=region, intervals=intervals)
     selects = partial(labels.selects, watch_filter)
     controller = manager.controller(
@@ -51,6 +60,9 @@ def setup(
     )
     controller.watch(planes.objects, _object_changed)
     controller.watch(planes.clusters, _owner_changed)
+    for kind in _IDENTITIES:
+        changed: Changed = partial(_identity_changed, planes)
+        controller.watch(manager.caches.of(kind), changed)
     clusters = AWSManagedClusterReconciler(manager)
     controller = manager.controller(
         "awsmanagedcluster", Selecting(clusters, clusters.objects.get, selects), concurrency=4
@@ -71,6 +83,15 @@ def _object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKe
 def _intent(obj: Object) -> tuple[object, ...]:
     meta, spec = obj.metadata, getattr(obj, "spec", None)
     return (meta.uid, spec, meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references)
+
+
+def _identity_changed(
+    planes: AWSManagedControlPlaneReconciler, old: Object | None, new: Object | None
+) -> Iterable[ObjectKey]:
+    """Rare, and it may be what a control plane waits for, by way of a role as well."""
+    if new is None or (old is not None and old.metadata.generation == new.metadata.generation):
+        return ()
+    return [plane.key for plane in planes.objects.list() if not plane.status.ready]
 
 
 def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
