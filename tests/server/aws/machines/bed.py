@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from moto.backends import get_backend
+
 from capipool.api import crds
 from capipool.api.builtin import Secret
 from capipool.api.core import Cluster
@@ -18,7 +20,7 @@ from capipool.apiserver.store.journal import MemoryJournal
 from capipool.app.transport import InProcessTransport
 from capipool.client import Client
 from capipool.machinery import errors, objects
-from capipool.machinery.calls import ADMIN
+from capipool.machinery.calls import ADMIN, Call
 from capipool.machinery.objects import ObjectMeta, Raw, Unstructured
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws import kinds as aws_kinds
@@ -31,14 +33,32 @@ from capipool.providers.aws.machines.reconciler import AWSMachineReconciler
 from capipool.runtime import Manager
 from capipool.testing import virtual
 from tests.server.aws import cloud
-from tests.server.aws.cloud import REGION, Cloud
+from tests.server.aws.cloud import ACCOUNT, REGION, Cloud
 from tests.server.aws.machines import gaps
 from tests.server.aws.machines.watching import Watched
 from tests.server.core_world import DEFINITIONS
 
 NS = "default"
 NAME = "m"
+KINDS = {"clusters", "machines", "awsclusters", "awsmachines", "awsmachinepools", "awsclusterroleidentities"}
+"""The kinds that are served: each takes its time to be."""
 LABELS = {"cluster.x-k8s.io/cluster-name": "c"}
+
+
+class _Writing(InProcessTransport):
+    """The controller's way to the API server: its writes of machines can fail like its calls to AWS."""
+
+    def __init__(self, bed: Bed) -> None:
+        super().__init__(bed.server, "", ADMIN)
+        self._bed = bed
+
+    async def call(self, call: Call) -> Any:
+        if call.verb in ("get", "list") or call.resource.kind != "AWSMachine":
+            return await super().call(call)
+        await self._bed.calls.fault("write", False)
+        answer = await super().call(call)
+        await self._bed.calls.fault("write", True)
+        return answer
 
 
 class Bed:
@@ -57,7 +77,8 @@ class Bed:
 
     async def start(self) -> None:
         """Start the controller, as a new process would."""
-        self.manager = Manager(self.client, clock=self.clock, rng=random.Random(2), grace=dt.timedelta(0))
+        client = Client(_Writing(self))
+        self.manager = Manager(client, clock=self.clock, rng=random.Random(2), grace=dt.timedelta(0))
         setup.setup(self.manager, self.calls)
         self._run = asyncio.create_task(self.manager.run())
         await self.manager.started.wait()
@@ -86,7 +107,7 @@ class Bed:
         for rules in (*aws_kinds.rules(), *machine_kinds.rules(), *identity_kinds.rules()):
             self.server.add_rules(rules)
         made = {c["metadata"]["name"]: c for k in (crds, aws_kinds, machine_kinds, identity_kinds) for c in k.crds()}
-        for raw in made.values():
+        for raw in (raw for name, raw in made.items() if name.partition(".")[0] in KINDS):
             await self.client.create(objects.from_raw(Unstructured, raw), resource=DEFINITIONS)
         self.facts = self.cloud.furnish("c")
         reference = {"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "AWSCluster", "name": "c"}
@@ -154,19 +175,27 @@ class Bed:
         return [i for r in found for i in r["Instances"]]
 
     def states(self) -> list[str]:
-        return [i["State"]["Name"] for i in self.instances()]
+        """The states of all that were ever made, without a call."""
+        backend = get_backend("ec2")[ACCOUNT][REGION]
+        return [i.state for r in list(backend.reservations.values()) for i in list(r.instances)]
+
+    def group(self, name: str) -> str:
+        """Make a security group."""
+        vpc = get_backend("ec2")[ACCOUNT][REGION].subnets
+        found = next(each[self.facts["subnet"]].vpc_id for each in vpc.values() if self.facts["subnet"] in each)
+        return str(self.cloud.ec2.create_security_group(GroupName=name, Description="g", VpcId=found)["GroupId"])
 
     async def condition(self, type_: str = "InstanceReady") -> tuple[str, str, str]:
         """Status, reason and message."""
         found = next((c for c in (await self.obj()).status.conditions if c.type == type_), None)
         return (found.status, found.reason, found.message) if found is not None else ("", "", "")
 
-    async def until(self, so: Callable[[], Awaitable[bool]], *, seconds: float = 1800) -> None:
-        """Let virtual time pass until something is so."""
-        for _ in range(int(seconds)):
+    async def until(self, so: Callable[[], Awaitable[bool]], *, seconds: float = 1800, step: float = 1) -> None:
+        """Let virtual time pass until something is so; look again after each step."""
+        for _ in range(int(seconds / step)):
             if await so():
                 return
-            await asyncio.sleep(1)
+            await asyncio.sleep(step)
         obj = None if await self.gone() else objects.to_raw(await self.obj())
         raise AssertionError(f"not so after {seconds} s: {obj} {self.states()}")
 

@@ -150,13 +150,7 @@ async def test_tags_are_kept_right_and_others_left_alone(bed: Bed) -> None:
 
 @in_a_bed
 async def test_security_groups_are_kept_right_and_others_left_alone(bed: Bed) -> None:
-    vpc = bed.cloud.ec2.describe_subnets(SubnetIds=[bed.facts["subnet"]])["Subnets"][0]["VpcId"]
-
-    def group(name: str) -> str:
-        made = bed.cloud.ec2.create_security_group(GroupName=name, Description="g", VpcId=vpc)
-        return str(made["GroupId"])
-
-    mine, later, foreign = group("mine"), group("later"), group("foreign")
+    mine, later, foreign = bed.group("mine"), bed.group("later"), bed.group("foreign")
     await bed.machine(additionalSecurityGroups=[{"id": mine}])
     await bed.ready()
     interface = bed.instances()[0]["NetworkInterfaces"][0]["NetworkInterfaceId"]
