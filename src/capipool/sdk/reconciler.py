@@ -24,7 +24,8 @@ from capipool.sdk import engine, inputs, observe
 from capipool.sdk.apply import Applier, Outcome
 from capipool.sdk.engine.crowd import outdated
 from capipool.sdk.engine.plan import Plan, Wait
-from capipool.sdk.errors import GroupChanged, InstanceGroupNotFound, NotOwned, ProviderError
+from capipool.sdk.engine.strategy import allowance
+from capipool.sdk.errors import GroupChanged, InstanceGroupNotFound, InvalidConfiguration, NotOwned, ProviderError
 from capipool.sdk.inputs import Found, Inputs
 from capipool.sdk.machines import plan as machine_plans
 from capipool.sdk.machines.apply import Keeper
@@ -120,7 +121,7 @@ class PoolReconciler(Generic[ObjectT]):
         Also returns whether the group was made just now.
         """
         pool = found.pool
-        strategy = self._provider.strategy(pool)
+        strategy = self._strategy(pool)
         seen = await self._look(pool)
         wanted = engine.Picture(
             now=self._clock.now(),
@@ -138,6 +139,15 @@ class PoolReconciler(Generic[ObjectT]):
     def _world(self, found: Found[ObjectT], group: Group, strategy: engine.Strategy) -> World[ObjectT]:
         census = self.machines.take(found.pool, group) if self.machines is not None else Census()
         return observe.world(found, group, strategy, self._connections, census=census, now=self._clock.now())
+
+    def _strategy(self, pool: Pool[ObjectT]) -> engine.Strategy:
+        """The provider's, which can be counted with. Raises InvalidConfiguration."""
+        strategy = self._provider.strategy(pool)
+        try:
+            allowance(strategy, 1)
+        except ValueError as error:
+            raise InvalidConfiguration("maxSurge or maxUnavailable", detail=str(error)) from error
+        return strategy
 
     async def _look(self, pool: Pool[ObjectT]) -> Group | None:
         try:
@@ -227,7 +237,7 @@ class PoolReconciler(Generic[ObjectT]):
     async def _drain(self, pool: Pool[ObjectT]) -> Result | None:
         """Drain all nodes before the group goes; None when there is nothing (more) to drain."""
         try:
-            strategy = self._provider.strategy(pool)
+            strategy = self._strategy(pool)
             group = await self._look(pool) if strategy.drain_on_delete and strategy.drain else None
             if group is None or self._connections.get(pool.cluster.key) is None:
                 return None
