@@ -8,7 +8,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from capipool.testing import azure
+from capipool.testing import azure, virtual
 from capipool.testing.azure import Arm, Timing
 from tests.server.azure.arm.bodies import GROUP, NAME, ids, make, rows, scale_set
 
@@ -63,6 +63,20 @@ async def test_time_is_the_clocks() -> None:
         assert (await rows(compute))[0].provisioning_state == "Deleting"
         hand.moment += dt.timedelta(minutes=1)
         assert [s async for s in sets.list(GROUP)] == []
+
+
+def test_hours_pass_on_virtual_time() -> None:
+    async def history() -> None:
+        clock = virtual.clock()
+        timing = Timing(boot=dt.timedelta(hours=1), retry_after=60)
+        async with (
+            azure.serve(clock=clock, timing=timing) as arm,
+            ComputeManagementClient(arm.credential(), arm.subscription, **arm.client_options(keep=True)) as compute,
+        ):
+            await make(compute, scale_set(2))
+            assert clock.now() - virtual.START == dt.timedelta(hours=1)
+
+    virtual.run(history())
 
 
 @pytest.mark.parametrize("code", ["AllocationFailed", "OverconstrainedZonalAllocationRequest", "ZonalAllocationFailed"])

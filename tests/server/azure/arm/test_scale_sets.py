@@ -54,8 +54,10 @@ async def test_lists_show_the_group_and_the_subscription(arm: Arm, compute: Comp
     arm.faults.page_size = 2
     assert [s.name async for s in compute.virtual_machine_scale_sets.list(GROUP)] == ["a", "b", "c"]
     assert [s.name async for s in compute.virtual_machine_scale_sets.list_all()] == ["a", "b", "c"]
+    assert [s.name async for s in compute.virtual_machine_scale_sets.list_by_location("eastus")] == ["a", "b", "c"]
+    assert [s async for s in compute.virtual_machine_scale_sets.list_by_location("westeurope")] == []
     pages = [r for r in arm.log.of("virtualMachineScaleSets/read") if r.path.endswith("/virtualMachineScaleSets")]
-    assert len(pages) == 4
+    assert len(pages) == 7
 
 
 async def test_a_put_without_a_profile_keeps_the_old_one(arm: Arm, compute: ComputeManagementClient) -> None:

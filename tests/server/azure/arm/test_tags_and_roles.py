@@ -165,6 +165,22 @@ async def test_what_holds_at_a_scope_includes_what_holds_above(
     assert len([a async for a in assignments.list_for_subscription(filter="atScope()")]) == 1
 
 
+async def test_resources_are_found_by_tag_and_type(
+    arm: Arm, compute: ComputeManagementClient, resources: ResourceManagementClient
+) -> None:
+    await make(compute, {**scale_set(0), "tags": {"owner": "me"}}, "a")
+    await make(compute, {**scale_set(1, mode="Flexible"), "tags": {"owner": "you"}}, "b")
+    arm.faults.page_size = 1
+    mine = resources.resources.list(filter="tagName eq 'Owner' and tagValue eq 'me'")
+    assert [r.name async for r in mine] == ["a"]
+    kind = "resourceType eq 'Microsoft.Compute/virtualMachineScaleSets'"
+    sets = resources.resources.list_by_resource_group(GROUP, filter=kind)
+    assert [r.name async for r in sets] == ["a", "b"]
+    assert len([r async for r in resources.resources.list_by_resource_group(GROUP)]) == 3
+    with pytest.raises(HttpResponseError, match="not understood"):
+        _ = [r async for r in resources.resources.list(filter="color eq 'red'")]
+
+
 async def test_tags_of_a_set_reach_its_new_machines(compute: ComputeManagementClient) -> None:
     await make(compute, {**scale_set(1), "tags": {"a": "1"}})
     assert (await rows(compute))[0].tags == {"a": "1"}

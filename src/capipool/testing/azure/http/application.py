@@ -45,7 +45,7 @@ class Application:
             answer = self._answer(request, path, found, data)
         mutating = method not in _READS and (route is None or route.mutating)
         if not path.startswith("/_capipool/"):
-            self._log.all.append(Request(method, path, action, mutating, 0 if loss else answer.status))
+            self._log.add(Request(method, path, action, mutating, 0 if loss else answer.status))
         if loss is not None and request.transport is not None:
             request.transport.abort()
         if method == "HEAD" and answer.status == 200:

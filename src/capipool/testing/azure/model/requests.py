@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST = 100_000
+"""Requests that are remembered: a server that is left running does not grow without end."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -36,6 +39,12 @@ class RequestLog:
     def of(self, action: str) -> list[Request]:
         """Those of one kind."""
         return [request for request in self.all if request.action.lower() == action.lower()]
+
+    def add(self, request: Request) -> None:
+        """Take down one more; of very many, the oldest are forgotten."""
+        self.all.append(request)
+        if len(self.all) > MOST:
+            del self.all[: MOST // 10]
 
     def clear(self) -> None:
         """Forget what came so far."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capipool.machinery.objects import Raw
 from capipool.testing.azure.http.answers import Answer, Call, Route, accepted, page
-from capipool.testing.azure.model import groups
+from capipool.testing.azure.model import groups, inventory
 from capipool.testing.azure.model.failures import ArmError
 from capipool.testing.azure.model.subscription import Group
 
@@ -52,6 +52,13 @@ def list_(call: Call) -> Answer:
     return page(call, [_view(call, group) for group in call.subscription.groups.values()])
 
 
+def resources(call: Call) -> Answer:
+    """The resources of a group, or of the subscription, with $filter."""
+    name = call.params.get("group", "")
+    group = call.subscription.group(name).name if name else ""
+    return page(call, inventory.rows(call.subscription, group=group, condition=call.query.get("$filter", "")))
+
+
 def delete(call: Call) -> Answer:
     """Begin the deletion of the group and all that it holds."""
     group = call.subscription.group(call.params["group"])
@@ -63,5 +70,7 @@ ROUTES = (
     Route("GET", _ONE, "resourceGroups/read", get),
     Route("HEAD", _ONE, "resourceGroups/read", exists),
     Route("GET", _ALL, "resourceGroups/read", list_),
+    Route("GET", f"{_ONE}/resources", "resources/read", resources),
+    Route("GET", "/subscriptions/{subscription}/resources", "resources/read", resources),
     Route("DELETE", _ONE, "resourceGroups/delete", delete),
 )
