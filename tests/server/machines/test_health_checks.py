@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from capipool.api.builtin import Node
+from capipool.api.builtin import Event, Node
 from capipool.api.core import Machine
 from capipool.machinery.objects import Raw
 from tests.server.core_world import MACHINES, POOLS
@@ -63,6 +63,20 @@ async def test_with_too_many_unhealthy_none_is_replaced(world: World) -> None:
     healthy = next(c for c in machine.status.conditions if c.type == "HealthCheckSucceeded")
     assert healthy.status == "False"
     assert not any(c.type == "OwnerRemediated" for c in machine.status.conditions)
+
+
+@in_a_world
+async def test_a_limit_is_told_of_by_an_event_only_where_somebody_is_unhealthy(world: World) -> None:
+    """New machines are not known to be healthy, and stand in the way of remediation as the others do."""
+
+    async def told() -> list[str]:
+        return [e.message for e in await world.client.list(Event, "default") if e.reason == "RemediationRestricted"]
+
+    await start(world, 3, triggerIf={"unhealthyLessThanOrEqualTo": "40%"})
+    assert await told() == []
+    await lose(world, *(await names(world))[:2])
+    await world.settle(120)
+    assert await told() == ["Too many machines are unhealthy: 2 are known to be, and none is replaced"]
 
 
 @in_a_world

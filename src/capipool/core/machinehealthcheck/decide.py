@@ -58,6 +58,7 @@ def _plan(
     everybody = [h for _, h in (*judged, *instances)]
     count = _Count(len(everybody), sum(h.verdict == "Healthy" for h in everybody))
     allowed = _allowance(owned, count)
+    unhealthy = sum(h.verdict == "Unhealthy" for h in everybody)
     unwell = [(t, h) for t, h in judged if h.verdict == "Unhealthy"]
     well = [t for t, h in judged if h.verdict == "Healthy"]
     to_remediate = [t for t, _ in unwell if allowed.allowed and not t.machine.deleting]
@@ -73,7 +74,7 @@ def _plan(
         nodes=tuple(mark for _, _, mark in on_nodes),
         requests=external.requests(world.external, to_remediate),
         deletions=(*_replace_in_pools(world, to_remediate), *external.obsolete(world.external, well)),
-        events=(*_events(owned, unwell, to_remediate, allowed), *_instance_events(on_nodes)),
+        events=(*_events(owned, unwell, to_remediate, allowed, unhealthy), *_instance_events(on_nodes)),
         result=_next(everybody, world.external if to_remediate else None),
     )
 
@@ -246,16 +247,25 @@ def _events(
     unwell: list[tuple[Target, Health]],
     to_remediate: list[Target],
     allowed: Allowance,
+    unhealthy: int,
 ) -> tuple[Said, ...]:
+    """What is told of machines that are given up, and of a check that may not: not where all of them are only new."""
     told = conditions.is_true(check.status.conditions, ConditionType.REMEDIATION_ALLOWED)
     found = [
         Said(t.machine, "Warning", "MachineMarkedUnhealthy", h.message)
         for t, h in unwell
         if t in to_remediate and not _was_marked(t.machine)
     ]
-    if not allowed.allowed and told:
-        found.append(Said(check, "Warning", "RemediationRestricted", "Too many machines are unhealthy"))
+    news = told or any(not _is_said_unhealthy(t.machine) for t, _ in unwell)
+    if not allowed.allowed and unhealthy and news:
+        message = f"Too many machines are unhealthy: {unhealthy} are known to be, and none is replaced"
+        found.append(Said(check, "Warning", "RemediationRestricted", message))
     return tuple(found)
+
+
+def _is_said_unhealthy(machine: Machine) -> bool:
+    found = conditions.find(machine.status.conditions, ConditionType.HEALTH_CHECK_SUCCEEDED)
+    return found is not None and found.status == "False"
 
 
 def _was_marked(machine: Machine) -> bool:
