@@ -1,7 +1,7 @@
 r"""The part of JSONPath that printer columns and scale paths use, compiled once.
 
-Fields (`.spec.replicas`, `['a.b']`, `.a\.b`), indexes (`[0]`, `[-1]`), all items (`[*]`), and filters that compare one
-field with a literal (`[?(@.type=="Ready")]`). A path that asks for more finds nothing.
+Fields (`.spec.replicas`, `['a.b']`, `['a\.b']`, `.a\.b`), indexes (`[0]`, `[-1]`), all items (`[*]`), and filters that
+compare one field with a literal (`[?(@.type=="Ready")]`). A path that asks for more finds nothing.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _step(token: re.Match[str]) -> Step:
         name = re.sub(r"\\(.)", r"\1", token["name"])
         return _every if name == "*" else _field(name)
     if token["quoted"] is not None:
-        return _field(token["quoted"])
+        return _field(re.sub(r"\\(.)", r"\1", token["quoted"]))
     if token["index"] is not None:
         return _every if token["index"] == "*" else _index(int(token["index"]))
     return _filter(token["field"], token["op"], token["literal"])

@@ -53,6 +53,7 @@ def test_ages_grow_coarser(seconds: int, shown: str) -> None:
         (".spec.n", [3]),
         (".spec.missing", []),
         (".spec['a.b']", ["dotted"]),
+        (r".spec['a\.b']", ["dotted"]),
         (r".spec.a\.b", ["dotted"]),
         (".status.conditions[0].type", ["Ready"]),
         (".status.conditions[-1].type", ["Paused"]),
