@@ -10,6 +10,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.containerservice.aio import ContainerServiceClient
+from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
 from capipool.testing.azure import Arm, Power
 from tests.server.azure.arm.bodies import GROUP
@@ -278,6 +279,15 @@ async def test_a_cluster_is_upgraded_and_deleted(
     assert not arm.state.clusters
     assert not arm.state.scale_sets
     assert NODES.lower() not in arm.state.groups
+
+
+async def test_a_cluster_goes_with_its_group(arm: Arm, aks: ContainerServiceClient) -> None:
+    options = arm.client_options(keep=True)
+    async with ResourceManagementClient(
+        arm.credential(), arm.subscription, polling_interval=0.01, **options
+    ) as resources:
+        await (await resources.resource_groups.begin_delete(GROUP)).result()
+    assert (arm.state.clusters, arm.state.scale_sets, arm.state.groups) == ({}, {}, {})
 
 
 async def test_a_cluster_needs_a_system_pool_and_a_version(arm: Arm, aks: ContainerServiceClient) -> None:

@@ -100,6 +100,21 @@ async def test_groups_are_made_tagged_and_deleted_with_what_they_hold(
         await resources.resource_groups.get("new")
 
 
+async def test_nothing_is_written_into_a_group_that_goes(
+    arm: Arm, compute: ComputeManagementClient, resources: ResourceManagementClient
+) -> None:
+    await make(compute, scale_set(1))
+    arm.faults.hold("resourceGroups/delete")
+    poller = await resources.resource_groups.begin_delete(GROUP)
+    with pytest.raises(ResourceExistsError) as failure:
+        await make(compute, scale_set(2))
+    assert failure.value.error is not None
+    assert failure.value.error.code == "ResourceGroupBeingDeleted"
+    arm.release()
+    await poller.result()
+    assert not arm.state.groups
+
+
 async def test_a_managed_identity_gets_a_role(
     compute: ComputeManagementClient, authorization: AuthorizationManagementClient
 ) -> None:

@@ -100,7 +100,13 @@ class Application:
         if (match := _SUBSCRIPTION.fullmatch(path)) and match[1].lower() != own.lower():
             raise ArmError("SubscriptionNotFound", f"The subscription '{match[1]}' could not be found.", status=404)
         if match := _GROUP_IN_PATH.fullmatch(path):
-            self._subscription.group(match[1])
+            group = self._subscription.group(match[1])
+            if group.state == "Deleting" and request.method in ("PUT", "PATCH"):
+                raise ArmError(
+                    "ResourceGroupBeingDeleted",
+                    f"The resource group '{group.name}' is in deprovisioning state and cannot perform this operation.",
+                    status=409,
+                )
 
     def _nothing_there(self, path: str) -> ArmError:
         if self._router.knows(path):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from capipool.testing.azure.model.aks import clusters
+from capipool.testing.azure.model.failures import ArmError
 from capipool.testing.azure.model.operations import Operation, Outcome
 from capipool.testing.azure.model.scalesets import acting
 from capipool.testing.azure.model.subscription import Group, Subscription
@@ -23,8 +28,19 @@ def delete(subscription: Subscription, group: Group) -> Operation:
         if key.startswith(prefix):
             acting.delete(subscription, scale_set)
     operation.after(world.timing.delete, lambda _: None, group)
+    clusters_gone = _clusters_gone(subscription, prefix)
+    operation.process = lambda _: next(clusters_gone, True)
     operation.on_end = lambda ended: _gone(subscription, group, prefix, ended)
     return operation
+
+
+def _clusters_gone(subscription: Subscription, prefix: str) -> Iterator[bool]:
+    """Delete the clusters of a group, each as soon as it is free, and wait; says False as long as one is there."""
+    while found := [c for key, c in subscription.clusters.items() if key.startswith(prefix)]:
+        for cluster in found:
+            with contextlib.suppress(ArmError):  # busy: asked again at the next look
+                clusters.delete(subscription, cluster)
+        yield False
 
 
 def _gone(subscription: Subscription, group: Group, prefix: str, operation: Operation) -> None:
