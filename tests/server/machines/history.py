@@ -58,10 +58,7 @@ class History:
             for _ in range(self.rng.randrange(4, 12)):
                 await self._act()
             await self._let_go()
-            await asyncio.sleep(60)  # a kubelet that fell silent is noticed after 40 s
-            await self._until(self._stray, "the end state is reached")
-            await asyncio.sleep(60)
-            assert await self._stray() == "", f"{self}: {await self._stray()} after it had settled"
+            await self._settle()
             self.promises.calm = False
             await self.client.delete(MachineDeployment, "workers", self.namespace)
             await self._until(self._left, "nothing is left after the deletion")
@@ -145,6 +142,19 @@ class History:
         await self._patch({"paused": False})
         self.promises.paused.change(False)
         await self._scale_to(3)
+
+    async def _settle(self) -> None:
+        """Get to the end state, and stay there.
+
+        A kubelet that fell silent is noticed after 40 s, or later where the process died meanwhile, and with it the
+        one that counts them: then the end state is reached, left, and reached again.
+        """
+        for _ in range(6):
+            await self._until(self._stray, "the end state is reached")
+            await asyncio.sleep(60)
+            if not (stray := await self._stray()):
+                return
+        raise AssertionError(f"{self}: {stray} after it had settled")
 
     async def _patch(self, spec: Raw) -> None:
         await self.client.patch(MachineDeployment, "workers", self.namespace, patch={"spec": spec})
