@@ -97,8 +97,8 @@ class Faults:
     def lose_answer(self, action: str = "*", *, times: int = 1) -> None:
         """Carry the request out, and close the connection instead of an answer.
 
-        aiohttp repeats a GET, a PUT or a DELETE by itself when a connection breaks that was used before: order two
-        losses to have the caller see one.
+        aiohttp repeats a GET, a PUT or a DELETE once by itself when its connection breaks: order two losses to have
+        the caller see one.
         """
         self._losses.append(Loss(action, times, carried_out=True))
 
