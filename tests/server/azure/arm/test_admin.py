@@ -65,6 +65,13 @@ async def test_a_fault_that_makes_no_sense_says_why(http: aiohttp.ClientSession,
     assert answer["error"]["code"] == "BadRequest"
 
 
+async def test_a_body_is_json_whatever_its_type_says(arm: Arm, http: aiohttp.ClientSession) -> None:
+    given, headers = b'{"nodeImage": "newer"}', {"Content-Type": "application/x-www-form-urlencoded"}
+    async with http.post("/_capipool/images", data=given, headers=headers) as answer:
+        assert answer.status == 204
+    assert arm.state.aks.node_image == "newer"
+
+
 async def test_operations_are_held_and_released(compute: ComputeManagementClient, http: aiohttp.ClientSession) -> None:
     await ask(http, "POST", "hold", {"action": "virtualMachineScaleSets/*"})
     poller = await compute.virtual_machine_scale_sets.begin_create_or_update(GROUP, NAME, scale_set(1))

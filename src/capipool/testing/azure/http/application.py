@@ -136,7 +136,10 @@ class Application:
 def _parsed(request: web.BaseRequest, data: bytes) -> Any:
     if not data:
         return None
-    if request.content_type == "application/x-www-form-urlencoded":
+    if request.content_type == "application/x-www-form-urlencoded" and data[:1] not in (
+        b"{",
+        b"[",
+    ):  # `curl -d` says so
         return data.decode()
     try:
         return json.loads(data)
