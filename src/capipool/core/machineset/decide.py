@@ -66,7 +66,7 @@ def _reconcile(world: World, cluster: Cluster, paused: Condition, now: dt.dateti
         machine_set=machine_set,
         machines=(*scaling.create, *in_place(world, {*gone, *(m.metadata.uid for m in scaling.delete)})),
         parts=tuple(machines.missing_parts(world)),
-        patches=_adopt(world),
+        patches=(*_adopt(world), *_release(world)),
         deletions=tuple(
             ObjectDeletion(Machine.RESOURCE, m.key, m.metadata.uid) for m in (*healing.delete, *scaling.delete)
         ),
@@ -147,6 +147,16 @@ def _adopt(world: World) -> tuple[ObjectPatch, ...]:
         patch = {"metadata": {"ownerReferences": [objects.part_to_raw(o) for o in owners]}}
         found.append(ObjectPatch(Machine.RESOURCE, machine.key, patch, machine.metadata.resource_version))
     return tuple(found)
+
+
+def _release(world: World) -> list[ObjectPatch]:
+    """Machines that the selector finds no more are nobody's, and stay as they are: others take their places."""
+    found = []
+    for machine in world.strangers:
+        kept = [o for o in machine.metadata.owner_references if o.uid != world.machine_set.metadata.uid]
+        patch = {"metadata": {"ownerReferences": [objects.part_to_raw(o) for o in kept]}}
+        found.append(ObjectPatch(Machine.RESOURCE, machine.key, patch, machine.metadata.resource_version))
+    return found
 
 
 def _up_to_date_marks(world: World, now: dt.datetime) -> list[MachineMark]:

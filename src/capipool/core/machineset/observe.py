@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -41,9 +41,10 @@ class Observer:
         """The world of a set now. Raises ApiError or TimeoutError where a provider's kind cannot be read."""
         meta, spec = machine_set.metadata, machine_set.spec.template.spec
         cluster = self._clusters.get(ObjectKey(meta.namespace, machine_set.spec.cluster_name))
-        owned = self.machines.owned_by(meta.uid)
-        machines = sorted((m for m in owned if _controls(machine_set, m)), key=lambda m: m.key)
         going = machine_set.deleting
+        owned = (m for m in self.machines.owned_by(meta.uid) if _controls(machine_set, m))
+        ordered, selected = sorted(owned, key=lambda m: m.key), _selected(machine_set)
+        machines = [m for m in ordered if going or selected(m)]
         infra = None if going else await self._template(machine_set, spec.infrastructure_ref, _infra_names(machines))
         config, bootstrap = spec.bootstrap.config_ref, None
         if config is not None and not going:
@@ -56,6 +57,7 @@ class Observer:
             bootstrap=bootstrap,
             machines=tuple(machines),
             orphans=() if going else self._orphans(machine_set),
+            strangers=tuple(m for m in ordered if not (going or selected(m) or m.deleting)),
             control_plane=await self._control_plane(cluster),
             topology=_topology(cluster),
             synced=synced,
@@ -102,6 +104,12 @@ class Observer:
         obj = found[0]
         name = f"{obj.kind} {obj.key}"
         return ControlPlane(name, control_plane.wanted_version(obj), control_plane.version(obj))
+
+
+def _selected(machine_set: MachineSet) -> Callable[[Machine], bool]:
+    """Whether a set's selector finds a machine; one that cannot be read gives none up."""
+    selector = selectors.from_object(msgspec.to_builtins(machine_set.spec.selector))
+    return lambda machine: selector is None or selector.matches(machine.metadata.labels)
 
 
 def _controls(machine_set: MachineSet, machine: Machine) -> bool:

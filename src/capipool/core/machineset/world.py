@@ -43,6 +43,8 @@ class World:
     """Its machines, those being deleted included, by name."""
     orphans: tuple[Machine, ...] = ()
     """Machines that its selector finds and that nobody controls."""
+    strangers: tuple[Machine, ...] = ()
+    """Machines that it controls and that its selector does not find any more: somebody took them out by a label."""
     control_plane: ControlPlane | None = None
     topology: Topology | None = None
     synced: bool = False
