@@ -35,6 +35,8 @@ class Outcome:
     waits: list[Wait] = field(default_factory=list)
     retry_after: dt.timedelta | None = None
     failures: list[Exception] = field(default_factory=list)
+    unkept: list[Exception] = field(default_factory=list)
+    """What failed about the objects that stand for instances."""
     ended: set[str] = field(default_factory=set)
     """Instances whose termination was ordered."""
 
@@ -63,7 +65,7 @@ class Applier:
             await self._try(outcome, self._spare, world, id)
         await self._remove(world, plan, outcome)
         if not world.group.operation:
-            await self._try(outcome, self._roll, world)
+            outcome.acted |= await self._try(outcome, self._roll, world)
         return outcome
 
     async def drain_all(self, world: World[Any]) -> Outcome:
@@ -163,13 +165,15 @@ class Applier:
                 outcome.acted = True
                 await self._try(outcome, self._provider.release, world.found.pool, instance.id)
 
-    async def _roll(self, world: World[Any]) -> None:
-        """Have the cloud roll, where it is to do that by itself and something is outdated."""
+    async def _roll(self, world: World[Any]) -> bool:
+        """Have the cloud roll, where it is to do that by itself and something is outdated. Whether it is."""
         if world.picture.strategy.mode is not RolloutMode.NATIVE or not isinstance(self._provider, RollsNatively):
-            return
+            return False
         revision = world.found.launch.revision
-        if any(i.revision not in ("", revision) for i in world.group.instances):
-            await self._provider.roll(world.found.pool, world.found.launch, seen=world.group)
+        if all(i.revision in ("", revision) for i in world.group.instances):
+            return False
+        await self._provider.roll(world.found.pool, world.found.launch, seen=world.group)
+        return True
 
 
 def _went_on(outcome: Outcome, progress: removal.Progress, reason: str) -> bool:

@@ -85,6 +85,27 @@ class Cloud:
         """Moto's own state of Auto Scaling, for what no call can bring about."""
         return get_backend("autoscaling")[ACCOUNT][REGION]
 
+    def members(self, name: str) -> list[tuple[str, str]]:
+        """(instance, the key that it was launched with) of a group, by moto's own state: costs no call."""
+        group = self.scaling.autoscaling_groups.get(name)
+        return (
+            [(s.instance.id, self._key(group, s.instance.launched_from)) for s in group.instance_states]
+            if group
+            else []
+        )
+
+    def _key(self, group: Any, version: Any) -> str:
+        return str(group.ec2_launch_template.get_version(version).data.get("KeyName", ""))
+
+    def newest(self, name: str) -> str:
+        """The key in the newest version of a launch template, by moto's own state."""
+        found = [t for t in get_backend("ec2")[ACCOUNT][REGION].launch_templates.values() if t.name == name]
+        return str(found[0].versions[-1].data.get("KeyName", "")) if found else ""
+
+    def template_names(self) -> list[str]:
+        """The names of all launch templates, by moto's own state."""
+        return sorted(t.name for t in get_backend("ec2")[ACCOUNT][REGION].launch_templates.values())
+
     def image_of(self, instance: str) -> str:
         """What an instance was launched from."""
         backend = get_backend("ec2")[ACCOUNT][REGION]

@@ -20,6 +20,7 @@ from capipool.runtime import Manager
 from capipool.sdk import Intervals
 from capipool.workload.connections import Connections
 from tests.server.aws.cloud import Cloud
+from tests.server.aws.wire import Wire
 from tests.server.clouds import world as clouds
 from tests.server.clouds.joining import Joiner
 from tests.server.clouds.world import NS, World
@@ -49,6 +50,8 @@ class Region:
         self.joiner = joiner
         self.facts = facts
         """Of the network that was made: `subnet`, `group`, `image`."""
+        self.wire: Wire
+        """That of the process that runs now."""
 
     # --- what users do
 
@@ -155,10 +158,19 @@ class Region:
 async def region(running: Cloud, *, intervals: Intervals = FAST) -> AsyncIterator[Region]:
     """Moto with a network for the cluster `demo`, and an installation that runs on it."""
     facts = running.furnish("demo")
+    made: Region | None = None
+    wires: list[Wire] = []
 
     def add(manager: Manager, connections: Connections) -> None:
-        calls = Calls(rng=random.Random(4), endpoint=running.endpoint, rate=1000)
+        wires.append(Wire(running.endpoint))
+        calls = Calls(rng=random.Random(4), make_client=wires[-1].make_client, rate=1000)
         setup.setup(manager, connections, rng=random.Random(4), calls=calls, intervals=intervals)
+        if made is not None:
+            made.wire = wires[-1]
 
     async with clouds.world(add, control_plane="demo-control-plane", crds=kinds.crds(), rules=kinds.rules()) as world:
-        yield Region(running, world, world.joiner(running.running), facts)
+        made = Region(running, world, world.joiner(running.running), facts)
+        made.wire = wires[-1]
+        yield made
+        for wire in wires:
+            wire.bury()

@@ -23,6 +23,7 @@ TAGS = 50
 _TAG = re.compile(r"[a-zA-Z0-9\s_.:=+\-@/]*")
 _HEARTBEAT = (30, 172800)
 """Seconds that a lifecycle hook may wait."""
+_NAME = (3, 128)
 _GP3_THROUGHPUT = (125, 2000)
 _PROVISIONED = ("io1", "io2")
 
@@ -46,9 +47,19 @@ _IGNORED_CLUSTER = {
 def rules() -> list[Rules]:
     """The rules of every kind."""
     return [
-        Rules(resource=AWSMachinePool.RESOURCE, default=_default_pool, validate=lambda a: _judge(a, _pool, _warn_pool)),
+        Rules(resource=AWSMachinePool.RESOURCE, default=_default_pool, validate=_judge_pool),
         Rules(resource=AWSCluster.RESOURCE, validate=lambda a: _judge(a, _cluster, _warn_cluster)),
     ]
+
+
+def _judge_pool(admit: Admit) -> Verdict:
+    """A pool's name is that of its group and its template; on update nobody could change it any more."""
+    verdict = _judge(admit, _pool, _warn_pool)
+    name = str(((admit.object or {}).get("metadata") or {}).get("name", ""))
+    if admit.operation != "CREATE" or not name or _NAME[0] <= len(name) <= _NAME[1]:
+        return verdict
+    said = f"a launch template's name, which is the pool's, has {_NAME[0]} to {_NAME[1]} characters"
+    return Verdict(errors=(errors.invalid("metadata.name", name, said), *verdict.errors), warnings=verdict.warnings)
 
 
 def _judge(admit: Admit, check: Callable[[Raw], Iterator[FieldError]], warn: Callable[[Raw], Iterator[str]]) -> Verdict:

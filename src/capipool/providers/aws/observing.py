@@ -92,6 +92,6 @@ class Observer:
             instances=instances,
             operation="deletion" if raw.get("Status") else "",
             problem=await self._scaling.problem(place, name, desired - live) if live < desired else None,
-            rollout=refreshes.describe(found),
+            rollout=refreshes.describe(found) or ("an instance refresh is to be started" if rolling else ""),
             native=Seen(raw, version, found, short=live < desired),
         )

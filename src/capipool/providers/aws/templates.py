@@ -108,11 +108,12 @@ class Templates:
 
     async def delete(self, place: Place, *, name: str, key: str) -> None:
         """Delete a pool's template; one that is gone already is done. Raises NotOwned, ProviderError."""
-        if await self._find(place, name, key, max_age=0.0) is None:
+        template = await self._find(place, name, key, max_age=0.0)
+        if template is None:
             self._there.drop(place, name)
             return
         try:
-            await place.call("ec2", "delete_launch_template", LaunchTemplateName=name)
+            await place.call("ec2", "delete_launch_template", LaunchTemplateId=template)
         except failures.Missing:
             return
         finally:
