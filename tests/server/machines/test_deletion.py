@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from capipool.api.builtin import Pod, PodDisruptionBudget
+from capipool.api.builtin import Node, Pod, PodDisruptionBudget
 from capipool.api.core import Machine
-from capipool.machinery import objects
+from capipool.machinery import errors, objects
+from capipool.machinery.calls import Call
 from capipool.machinery.objects import Raw, Unstructured
 from capipool.machinery.resource import Resource
 from tests.server.core_world import MACHINES
@@ -120,15 +121,19 @@ async def test_hooks_hold_it_before_the_drain_and_before_the_end(world: World) -
     assert not await world.exists(Machine, name)
 
 
-@in_a_world
-async def test_volumes_are_waited_for_after_the_drain(world: World) -> None:
-    machine = await start(world)
-    name = machine.metadata.name
-    spec = {"attacher": "csi", "nodeName": name, "source": {"persistentVolumeName": "pv-1"}}
+async def attach_volume(world: World, node: str) -> None:
+    spec = {"attacher": "csi", "nodeName": node, "source": {"persistentVolumeName": "pv-1"}}
     raw = {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": "va"}, "spec": spec}
     await world.workload.create(objects.from_raw(Unstructured, raw), resource=ATTACHMENTS)
     attached = {"status": {"attached": True}}
     await world.workload.patch(ATTACHMENTS, "va", patch=attached, subresource="status")
+
+
+@in_a_world
+async def test_volumes_are_waited_for_after_the_drain(world: World) -> None:
+    machine = await start(world)
+    name = machine.metadata.name
+    await attach_volume(world, name)
     await delete(world, machine)
     reason, message = await deleting(world, machine)
     assert reason == "WaitingForVolumeDetach"
@@ -136,6 +141,51 @@ async def test_volumes_are_waited_for_after_the_drain(world: World) -> None:
     await world.workload.delete(ATTACHMENTS, "va")
     await world.settle(10)
     assert not await world.exists(Machine, name)
+
+
+@in_a_world
+async def test_the_volume_timeout_ends_the_wait(world: World) -> None:
+    machine = await start(world)
+    name = machine.metadata.name
+    await world.patch_deployment({"template": {"spec": {"deletion": {"nodeVolumeDetachTimeoutSeconds": 60}}}})
+    await attach_volume(world, name)
+    await delete(world, machine)
+    await world.settle(50)
+    assert await world.exists(Machine, name)
+    await world.settle(20)
+    assert not await world.exists(Machine, name)
+
+
+@in_a_world
+async def test_the_annotation_has_volumes_not_waited_for(world: World) -> None:
+    machine = await start(world, **{"machine.cluster.x-k8s.io/exclude-wait-for-node-volume-detach": ""})
+    await attach_volume(world, machine.metadata.name)
+    await delete(world, machine)
+    await world.settle(5)
+    assert not await world.exists(Machine, machine.metadata.name)
+
+
+@in_a_world
+async def test_a_node_that_cannot_be_deleted_holds_its_machine_until_the_timeout(world: World) -> None:
+    machine = await start(world)
+    name = machine.metadata.name
+    await world.patch_deployment({"template": {"spec": {"deletion": {"nodeDeletionTimeoutSeconds": 60}}}})
+    await world.settle(1)
+    inner = world.workload_transport.call
+
+    async def refuse(call: Call) -> Any:
+        if (call.verb, call.resource) == ("delete", Node.RESOURCE):
+            raise errors.Forbidden("nodes are kept here")
+        return await inner(call)
+
+    world.workload_transport.call = refuse  # type: ignore[method-assign]
+    await delete(world, machine)
+    await world.settle(45)
+    assert await world.exists(Machine, name)
+    assert not await world.exists(MACHINES, name)
+    await world.settle(60)
+    assert not await world.exists(Machine, name)
+    assert name in [n.metadata.name for n in await world.nodes()]
 
 
 @in_a_world
