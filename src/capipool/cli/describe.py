@@ -253,10 +253,15 @@ def _infrastructure(ref: Any, facts: PoolFacts) -> Branch | None:
 
 
 def _instances(obj: Raw) -> list[Raw]:
-    """A provider's instances: what its status lists, and what only its providerIDList does."""
-    listed = [i for i in obj.get("status", {}).get("instances") or () if isinstance(i, dict)]
-    known = {i.get("providerID") for i in listed}
+    """A provider's instances: what its status lists, and what only its providerIDList does.
+
+    A status may name an instance by the last part of its provider ID alone, as AWS's does.
+    """
     ids = obj.get("spec", {}).get("providerIDList") or ()
+    by_last_part = {p.rpartition("/")[2]: p for p in ids}
+    told = [i for i in obj.get("status", {}).get("instances") or () if isinstance(i, dict)]
+    listed = [{"providerID": by_last_part.get(str(i.get("instanceID")), ""), **i} for i in told]
+    known = {i["providerID"] for i in listed}
     return listed + [{"providerID": p} for p in ids if p not in known]
 
 

@@ -49,6 +49,13 @@ def test_a_healthy_pool_shows_instances_and_nodes_and_no_reason() -> None:
     ]
 
 
+def test_an_instance_that_a_status_names_by_its_id_alone_is_shown_once() -> None:
+    told = infrastructure(2)
+    told["status"]["instances"] = [{"instanceID": "i-1", "version": "v1.34.0"}, {"instanceID": "i-2"}]
+    lines = text(PoolFacts(pool(replicas=3), infrastructure=told, nodes=nodes(2)))
+    assert [line.split()[1:3] for line in lines[2:]] == [["i-1", "Ready"], ["i-2", "no"], ["i-0", "Ready"]]
+
+
 def test_the_cause_is_shown_before_its_effects() -> None:
     obj = pool(
         condition("Available", "False", "1 of 2"),
