@@ -93,6 +93,17 @@ async def test_an_instance_that_the_cloud_takes_back_is_not_launched_again_and_i
 
 
 @on_virtual_time
+async def test_an_order_not_to_boot_comes_too_late_for_an_instance_that_has_booted(running: Embedded) -> None:
+    before = [m.metadata.name for m in await machines(running)]
+    late = {"metadata": {"annotations": {Fault.BOOT: "fail"}}}
+    await running.client.patch(DevInstance, before[0], "default", patch=late)
+    await asyncio.sleep(60)
+    assert (await running.client.get(DevInstance, before[0], "default")).status.phase != "Failed"
+    assert [(m.metadata.name, m.status.phase) for m in await machines(running)] == [(n, "Running") for n in before]
+    assert (await deployment(running)).status.available_replicas == 3
+
+
+@on_virtual_time
 async def test_deleting_the_deployment_leaves_no_instance(running: Embedded) -> None:
     await running.client.delete(MachineDeployment, "workers", "default")
     await asyncio.sleep(60)
