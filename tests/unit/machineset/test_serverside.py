@@ -12,7 +12,7 @@ WANTED: dict[str, Any] = {
     "metadata": {"labels": {"a": "1"}},
     "spec": {"taints": [{"key": "k", "effect": "NoSchedule"}]},
 }
-OWNED = {"f:metadata": {"f:labels": {"f:a": {}}}, "f:spec": {"f:taints": {'k:{"key":"k"}': {}}}}
+OWNED: dict[str, Any] = {"f:metadata": {"f:labels": {"f:a": {}}}, "f:spec": {"f:taints": {'k:{"key":"k"}': {}}}}
 
 
 def existing(labels: dict[str, str], owned: Any = OWNED, manager: str = "us") -> Unstructured:
