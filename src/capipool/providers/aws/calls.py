@@ -87,6 +87,8 @@ class _Shared:
     pool: ThreadPoolExecutor
     starting: asyncio.Lock
     accounts: dict[str, Calls]
+    origins: dict[str, object]
+    """By account: what it was made from."""
 
 
 @dataclass(slots=True)
@@ -115,7 +117,7 @@ class Calls:
     ) -> None:
         pool = ThreadPoolExecutor(ALL_THREADS, thread_name_prefix="aws")
         make = _without_keys(make_client) if make_client is not None else Clients(endpoint).make
-        shared = _Shared(make, rng, rate, burst, pool, asyncio.Lock(), accounts={"": self})
+        shared = _Shared(make, rng, rate, burst, pool, asyncio.Lock(), {"": self}, {})
         self._begin(shared, None)
 
     def _begin(self, shared: _Shared, account: Account | None) -> None:
@@ -140,6 +142,16 @@ class Calls:
             made._begin(self._shared, account)
         made._account = account
         return made
+
+    def once(self, name: str, origin: object, make: Callable[[], Account]) -> Calls:
+        """The calls of an account of this name, which is made where there is none yet of this origin.
+
+        Whoever asks with an equal origin gets the same ones: its keys are fetched once.
+        """
+        if name not in self._shared.accounts or self._shared.origins.get(name) != origin:
+            self._shared.origins[name] = origin
+            return self.of(make())
+        return self._shared.accounts[name]
 
     async def call(self, region: str, service: str, operation: str, **parameters: Any) -> Raw:
         """Make one call, and again while AWS throttles it: nothing was done then.

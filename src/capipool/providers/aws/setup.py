@@ -11,6 +11,7 @@ from capipool import sdk
 from capipool.api import labels
 from capipool.api.core import Cluster
 from capipool.machinery.resource import ObjectKey
+from capipool.providers.aws import watching
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.cluster import AWSClusterReconciler
@@ -48,21 +49,29 @@ def setup(
     """Add the AWS provider to a manager.
 
     `region` is for clusters that name none, `endpoint` is another's than AWS's own; credentials come by the library's
-    own chain. `calls` is for who makes them by other means; `intervals` is how often pools are looked at. With
-    `watch_filter` it sees to objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`. Without
-    `machine_pools` it sees to clusters and single machines alone.
+    own chain. `calls` is for who makes them by other means; `intervals` is how often pools and machines are looked
+    at. With `watch_filter` it sees to objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`.
+    Without `machine_pools` it sees to clusters and single machines alone.
     """
     made = calls or Calls(rng=rng, endpoint=endpoint)
     if machine_pools:
         provider = AWSPoolProvider(manager, made, default_region=region)
         provider.intervals = intervals or provider.intervals
-        sdk.setup(manager, connections, provider, concurrency=concurrency, watch_filter=watch_filter)
+        pools = sdk.setup(manager, connections, provider, concurrency=concurrency, watch_filter=watch_filter)
+        watching.watch(pools, manager)
     clusters = AWSClusterReconciler(manager, made, default_region=region)
     selecting = Selecting(clusters, clusters.objects.get, partial(labels.selects, watch_filter))
     controller = manager.controller("awscluster", selecting, concurrency=4)
     controller.watch(clusters.objects, _cluster_changed)
     controller.watch(clusters.clusters, _owner_changed)
-    machines.setup(manager, made, default_region=region, concurrency=concurrency, watch_filter=watch_filter)
+    machines.setup(
+        manager,
+        made,
+        default_region=region,
+        intervals=intervals,
+        concurrency=concurrency,
+        watch_filter=watch_filter,
+    )
     identities = Identities(manager.client, manager.caches, made)
     eks.setup(
         manager,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import boto3
+
 from capipool.machinery.objects import Raw
-from capipool.providers.aws.calls import Account, Calls
+from capipool.providers.aws.calls import Account, Calls, Clients
 
 READS = ("describe_", "get_", "assume_role")
 Fault = Callable[[str, bool], Awaitable[None]]
@@ -17,11 +20,20 @@ async def no_fault(operation: str, done: bool) -> None:
     """All goes well."""
 
 
+@functools.cache
+def _session() -> Any:
+    """The library's session, once for all tests: it reads the descriptions of services, which are long."""
+    return boto3.session.Session()
+
+
 class Watched(Calls):
     """Calls of all accounts, noted, and failed where a test wants it."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__(rng=random.Random(4), endpoint=endpoint, rate=1000)
+        clients = Clients(endpoint)
+        clients._session = _session()
+        self._shared.make_client = clients.make
         self.made: list[tuple[str, Raw]] = []
         self.fault: Fault = no_fault
         """Called before (`done` False) and after each call; what it raises is what the caller gets."""

@@ -12,9 +12,6 @@ from capipool.api.core import Machine, MachineDeployment
 from capipool.machinery import codec
 from capipool.providers.aws import kinds as aws_kinds
 from capipool.providers.aws import setup as aws_setup
-from capipool.providers.aws.identities import kinds as identity_kinds
-from capipool.providers.aws.machines import kinds as machine_kinds
-from capipool.providers.aws.machines import setup as machine_setup
 from capipool.providers.aws.machines.api import AWSMachine
 from capipool.runtime import Manager
 from capipool.sdk import Intervals
@@ -107,11 +104,9 @@ async def region(running: Cloud, *, intervals: Intervals = FAST) -> AsyncIterato
     def add(manager: Manager, connections: Connections) -> None:
         made = Watched(running.endpoint)
         calls.append(made)
-        aws_setup.setup(manager, connections, rng=random.Random(4), calls=made, machine_pools=False)
-        if not any(c.name == "awsmachine" for c in manager._controllers):
-            machine_setup.setup(manager, made, intervals=intervals)
+        aws_setup.setup(
+            manager, connections, rng=random.Random(4), calls=made, intervals=intervals, machine_pools=False
+        )
 
-    crds = [*aws_kinds.crds(), *machine_kinds.crds(), *identity_kinds.crds()]
-    rules = [*aws_kinds.rules(), *machine_kinds.rules(), *identity_kinds.rules()]
-    async with clouds.world(add, cluster=CLUSTER, crds=crds, rules=rules) as world:
+    async with clouds.world(add, cluster=CLUSTER, crds=aws_kinds.crds(), rules=aws_kinds.rules()) as world:
         yield Region(running, world, world.joiner(running.running), calls, facts)

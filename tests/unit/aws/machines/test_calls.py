@@ -76,6 +76,20 @@ async def test_an_account_keeps_its_calls() -> None:
     assert one.of(None) is calls
 
 
+async def test_an_account_is_made_once_for_all_who_ask_and_anew_when_it_is_another() -> None:
+    calls = Calls(rng=random.Random(1), make_client=lambda service, region: None)
+    made: list[Account] = []
+
+    def make() -> Account:
+        made.append(Account(OLD))
+        return made[-1]
+
+    found = [calls.once("account", origin, make) for origin in (("a", 1), ("a", 1), ("a", 2))]
+    assert found[0] is found[1] is found[2]
+    assert len(made) == 2
+    assert found[0]._account is made[-1]
+
+
 def test_a_refused_signature_does_not_show_what_was_signed() -> None:
     said = (
         "The request signature we calculated does not match.\n\nThe Canonical String for this request should have been"

@@ -6,14 +6,12 @@ Used by every reconciler of AWS before its first call. The rules are upstream's:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from capipool.api.builtin import Namespace, Secret
 from capipool.client.client import Client
 from capipool.machinery import errors, objects, selectors
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import IdentityReference
-from capipool.providers.aws.calls import Account, Calls
+from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.identities.accounts import RoleAccount, StaticAccount
 from capipool.providers.aws.identities.admission import CONTROLLER_IDENTITY
 from capipool.providers.aws.identities.api import (
@@ -31,15 +29,8 @@ _FIELD = "spec.identityRef"
 _LONGEST = 8
 """How many roles may be assumed one by another."""
 
-_Fingerprint = tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """An account, and what it was made from: once that differs, it is another."""
-
-    fingerprint: _Fingerprint
-    account: Account
+_Origin = tuple[object, ...]
+"""What an account is made from: once that differs, it is another."""
 
 
 class Identities:
@@ -53,7 +44,6 @@ class Identities:
         self._static = caches.of(AWSClusterStaticIdentity)
         self._roles = caches.of(AWSClusterRoleIdentity)
         self._namespaces = caches.of(Namespace)
-        self._known: dict[str, _Known] = {}
 
     def calls(self, namespace: str, reference: IdentityReference | None) -> Calls:
         """The calls for a cluster in a namespace with this `identityRef`. The same object as long as nothing changes.
@@ -61,22 +51,21 @@ class Identities:
         Raises InvalidConfiguration for an identity that there is not, PermissionDenied for one that the namespace may
         not use. Makes no call: what AWS says of the identity comes with the first one.
         """
-        account, _ = self._account(namespace, reference, ())
-        return self._calls.of(account)
+        return self._found(namespace, reference, ())[0]
 
-    def _account(
+    def _found(
         self, namespace: str, reference: IdentityReference | None, above: tuple[str, ...]
-    ) -> tuple[Account | None, _Fingerprint]:
+    ) -> tuple[Calls, _Origin]:
         if reference is None:
-            return None, ()
+            return self._calls.of(None), ()
         match reference.kind:
             case AWSClusterControllerIdentity.RESOURCE.kind:
                 self._check_controller(namespace, reference)
-                return None, ()
+                return self._calls.of(None), ()
             case AWSClusterStaticIdentity.RESOURCE.kind:
-                return self._static_account(namespace, reference)
+                return self._by_keys(namespace, reference)
             case AWSClusterRoleIdentity.RESOURCE.kind:
-                return self._role_account(namespace, reference, above)
+                return self._by_role(namespace, reference, above)
         said = f"there is no kind of identities {reference.kind}"
         raise InvalidConfiguration(f"{_FIELD}.kind", detail=said, value=reference.kind)
 
@@ -88,20 +77,15 @@ class Identities:
         elif reference.name != CONTROLLER_IDENTITY:
             raise _missing(reference)
 
-    def _static_account(self, namespace: str, reference: IdentityReference) -> tuple[Account, _Fingerprint]:
+    def _by_keys(self, namespace: str, reference: IdentityReference) -> tuple[Calls, _Origin]:
         found = self._static.get(ObjectKey("", reference.name))
         if found is None:
             raise _missing(reference)
         self._check(namespace, reference, found.spec.allowed_namespaces)
-        fingerprint = (found.metadata.uid, found.spec.secret_ref)
-        known = self._known.get(_named(reference))
-        if known is None or known.fingerprint != fingerprint:
-            known = self._known[_named(reference)] = _Known(fingerprint, StaticAccount(found, self._read))
-        return known.account, fingerprint
+        origin = (found.metadata.uid, found.spec.secret_ref)
+        return self._calls.once(_named(reference), origin, lambda: StaticAccount(found, self._read)), origin
 
-    def _role_account(
-        self, namespace: str, reference: IdentityReference, above: tuple[str, ...]
-    ) -> tuple[Account, _Fingerprint]:
+    def _by_role(self, namespace: str, reference: IdentityReference, above: tuple[str, ...]) -> tuple[Calls, _Origin]:
         name = _named(reference)
         if name in above or len(above) >= _LONGEST:
             chain = " -> ".join((*above, name))
@@ -110,13 +94,9 @@ class Identities:
         if found is None:
             raise _missing(reference)
         self._check(namespace, reference, found.spec.allowed_namespaces)
-        source, below = self._account(namespace, found.spec.source_identity_ref, (*above, name))
-        spec = objects.replace_part(found.spec, allowed_namespaces=None)
-        fingerprint = (found.metadata.uid, spec, below)
-        known = self._known.get(name)
-        if known is None or known.fingerprint != fingerprint:
-            known = self._known[name] = _Known(fingerprint, RoleAccount(found, self._calls.of(source)))
-        return known.account, fingerprint
+        source, below = self._found(namespace, found.spec.source_identity_ref, (*above, name))
+        origin = (found.metadata.uid, objects.replace_part(found.spec, allowed_namespaces=None), below)
+        return self._calls.once(name, origin, lambda: RoleAccount(found, source)), origin
 
     def _check(self, namespace: str, reference: IdentityReference, allowed: AllowedNamespaces | None) -> None:
         found = self._namespaces.get(ObjectKey("", namespace))

@@ -34,12 +34,12 @@ def setup(
     calls: Calls,
     *,
     default_region: str = "",
-    intervals: Intervals = INTERVALS,
+    intervals: Intervals | None = None,
     concurrency: int = 20,
     watch_filter: str = "",
 ) -> None:
-    """Add the controller of single machines. `intervals`: how often instances are looked at."""
-    machines = AWSMachineReconciler(manager, calls, default_region=default_region, intervals=intervals)
+    """Add the controller of single machines. `intervals`: how often instances are looked at, if not as usual."""
+    machines = AWSMachineReconciler(manager, calls, default_region=default_region, intervals=intervals or INTERVALS)
     selecting = Selecting(machines, machines.objects.get, partial(labels.selects, watch_filter))
     controller = manager.controller("awsmachine", selecting, concurrency=concurrency)
     machines.objects.add_index(_BY_CLUSTER, _clusters_of)
