@@ -18,7 +18,7 @@ from capipool.providers.aws.eks import tokens
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.sdk import PermissionDenied
 from tests.server.aws import cloud
-from tests.server.aws.eks.world import CLUSTER, EKS, MANIFEST, condition, installed
+from tests.server.aws.eks.world import BUSY, CLUSTER, EKS, MANIFEST, condition, installed
 from tests.server.clouds.world import NS
 
 EVENTS = Resource("", "v1", "Event", "events")
@@ -29,6 +29,13 @@ CHANGES = ("create", "update", "delete", "put", "modify", "terminate", "tag", "a
 async def eks() -> AsyncIterator[EKS]:
     with cloud.running() as running:
         async with installed(running) as made:
+            yield made
+
+
+@pytest.fixture
+async def busy() -> AsyncIterator[EKS]:
+    with cloud.running() as running:
+        async with installed(running, intervals=BUSY) as made:
             yield made
 
 
@@ -118,18 +125,18 @@ async def test_people_get_a_kubeconfig_without_a_token(eks: EKS, method: str, co
     assert tokens.PREFIX.encode() not in secret.data["value"]
 
 
-async def test_an_old_token_is_replaced_and_a_young_one_is_not(eks: EKS, monkeypatch: pytest.MonkeyPatch) -> None:
-    await ready(eks)
-    first = (await eks.secret("demo-kubeconfig")).data["token-file"]
-    signed = eks.calls.made.count("use sts")
-    await eks.until(lambda p: eks.calls.made.count("describe_cluster") > 8)
-    assert eks.calls.made.count("use sts") == signed
+async def test_an_old_token_is_replaced_and_a_young_one_is_not(busy: EKS, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ready(busy)
+    first = (await busy.secret("demo-kubeconfig")).data["token-file"]
+    signed = busy.calls.made.count("use sts")
+    await busy.until(lambda p: busy.calls.made.count("describe_cluster") > 8)
+    assert busy.calls.made.count("use sts") == signed
     monkeypatch.setattr(tokens, "REFRESH", dt.timedelta(seconds=1))
 
     async def so() -> bool:
-        return (await eks.secret("demo-kubeconfig")).data["token-file"] != first
+        return (await busy.secret("demo-kubeconfig")).data["token-file"] != first
 
-    await eks.world.until(so)
+    await busy.world.until(so)
 
 
 async def test_a_kubeconfig_that_a_person_made_is_left_alone_and_used(eks: EKS) -> None:
@@ -227,12 +234,12 @@ async def test_a_read_that_fails_is_told_and_takes_nothing_away(eks: EKS) -> Non
         await eks.until(lambda p: condition(p, "Ready")[0] == "True")
 
 
-async def test_at_rest_nothing_is_written(eks: EKS) -> None:
-    await ready(eks)
-    before = await settled(eks)
-    seen = eks.calls.made.count("describe_cluster")
-    await eks.until(lambda p: eks.calls.made.count("describe_cluster") >= seen + 10)
-    assert await versions(eks) == before
+async def test_at_rest_nothing_is_written(busy: EKS) -> None:
+    await ready(busy)
+    before = await settled(busy)
+    seen = busy.calls.made.count("describe_cluster")
+    await busy.until(lambda p: busy.calls.made.count("describe_cluster") >= seen + 10)
+    assert await versions(busy) == before
 
 
 async def settled(eks: EKS) -> list[str]:

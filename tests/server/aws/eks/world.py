@@ -41,7 +41,9 @@ from tests.server.clouds.world import NS, World
 
 CLUSTER = "prod"
 """Its name in EKS; the Cluster's is `demo`."""
-FAST = Intervals(converging=dt.timedelta(milliseconds=50), rest=dt.timedelta(milliseconds=100))
+FAST = Intervals(converging=dt.timedelta(milliseconds=100), rest=dt.timedelta(milliseconds=500))
+BUSY = Intervals(converging=dt.timedelta(milliseconds=50), rest=dt.timedelta(milliseconds=50))
+"""For tests that count looks."""
 
 MANIFEST = f"""
 apiVersion: cluster.x-k8s.io/v1beta2
@@ -229,7 +231,7 @@ async def installed(cloud: Cloud, *, intervals: Intervals = FAST, pools: bool = 
 
     def add(manager: Manager, connections: Connections) -> None:
         if pools:
-            aws.setup(manager, connections, rng=random.Random(4), calls=calls, intervals=FAST)
+            aws.setup(manager, connections, rng=random.Random(4), calls=calls, intervals=intervals)
         eks.setup(manager, connections, calls=calls, intervals=intervals)
 
     async with clouds.world(add, crds=kinds.crds(), rules=kinds.rules()) as world:
