@@ -36,6 +36,8 @@ FINALIZER = "azurecluster.infrastructure.cluster.x-k8s.io"
 """Upstream's. capipool sets none, and takes it off objects that came from there."""
 AGAIN = dt.timedelta(seconds=20)
 """When to look again for what is missing."""
+_STRANGERS = ("ClientAuthenticationError", "CredentialUnavailableError")
+"""What Azure's library raises for who is nobody, as against who may not."""
 _KUBECONFIG = kubeconfig_secret_name("")
 OUT_OF_SCOPE = "capipool makes no network, subnet, security group or load balancer: it takes those that are there"
 
@@ -120,7 +122,9 @@ class AzureClusterReconciler:
         place = comparing.location(obj.spec.location)
         try:
             listed = await self._calls.pages(caller, "resource_skus.list", filter=f"location eq '{place}'")
-        except PermissionDenied:
+        except PermissionDenied as error:
+            if type(error.__cause__).__name__ in _STRANGERS:
+                raise
             return {}
         zones = {zone for size in resolving.sizes(listed, place) for zone in size.zones}
         return {zone: {"controlPlane": True} for zone in sorted(zones)}

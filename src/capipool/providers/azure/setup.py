@@ -9,11 +9,11 @@ from functools import partial
 
 from capipool.api import labels
 from capipool.providers.azure.calls import Calls
-from capipool.providers.azure.cluster import AzureClusterReconciler
+from capipool.providers.azure.cluster import AGAIN, AzureClusterReconciler
 from capipool.providers.azure.identities.credentials import TOKEN_FILE
 from capipool.providers.azure.identities.finding import Identities
 from capipool.providers.azure.kinds import crds, rules
-from capipool.providers.azure.machines.reconciler import AzureMachineReconciler
+from capipool.providers.azure.machines.reconciler import INTERVALS, AzureMachineReconciler
 from capipool.providers.azure.pools import setup as pools
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
@@ -53,8 +53,9 @@ def setup(
 
     `subscription` is for clusters that name none; `token_file` holds the pod's own token for workload identity.
     `endpoint`, `authority` and `ca_file` are another's than Azure's own. `intervals` is how often pools are looked at,
-    `machine_intervals` how often single machines are. With `watch_filter` it sees to objects alone that carry it as
-    their label `cluster.x-k8s.io/watch-filter`. Without `machine_pools` it sees to clusters and machines alone.
+    `machine_intervals` how often single machines are, and clusters that lack something. With `watch_filter` it sees to
+    objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`. Without `machine_pools` it sees to
+    clusters and single machines alone.
     """
     selects = partial(labels.selects, watch_filter)
     identities = Identities(
@@ -72,11 +73,11 @@ def setup(
             watch_filter=watch_filter,
             intervals=intervals,
         )
-    given = {"intervals": machine_intervals} if machine_intervals is not None else {}
-    machines = AzureMachineReconciler(manager, calls, identities, **given)
+    often = machine_intervals or INTERVALS
+    machines = AzureMachineReconciler(manager, calls, identities, intervals=often)
     selecting = Selecting(machines, machines.objects.get, selects)
     machines.add_to(manager.controller("azuremachine", selecting, concurrency=concurrency))
-    clusters = AzureClusterReconciler(manager, calls, identities)
+    clusters = AzureClusterReconciler(manager, calls, identities, again=often.converging or AGAIN)
     selecting = Selecting(clusters, clusters.objects.get, selects)
     clusters.add_to(manager.controller("azurecluster", selecting, concurrency=4))
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from capipool.api.builtin import Node
 from capipool.api.core import Machine, MachineDeployment
 from capipool.machinery.objects import Raw
 from capipool.providers.azure import ids, kinds, setup
@@ -99,10 +100,12 @@ class Region:
         """What everything says of itself, for a test that fails."""
         lines = []
         for machine in await self.world.client.list(Machine, NS):
-            lines.append(f"Machine {machine.metadata.name} {machine.status.phase}")
+            lines.append(f"Machine {machine.metadata.name} {machine.status.phase} {machine.spec.provider_id}")
         for each in await self.azure_machines():
             lines.append(f"AzureMachine {each.metadata.name} {each.status} {each.metadata.finalizers}")
         lines += [f"virtual machine {m.name} {m.provisioning} {m.power}" for m in self.virtual_machines().values()]
+        for node in await self.world.workload.list(Node):
+            lines.append(f"node {node.metadata.name} {node.spec.provider_id} {node.status.conditions}")
         lines += [str(request) for request in self.arm.log.all[-15:]]
         return "\n".join(lines)
 
