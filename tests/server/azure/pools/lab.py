@@ -35,6 +35,15 @@ _COMPUTE = "/subscriptions/{}/resourceGroups/rg/providers/Microsoft.Compute/virt
 IMAGE = {"marketplace": {"publisher": "p", "offer": "o", "sku": "s", "version": "1.2.3"}}
 
 
+class Skipping(SystemClock):
+    """The time of day, and as much more as a test wants."""
+
+    ahead = dt.timedelta()
+
+    def now(self) -> dt.datetime:
+        return super().now() + self.ahead
+
+
 class Impatient(AzurePoolProvider):
     """Looks more often than one would at Azure."""
 
@@ -44,8 +53,9 @@ class Impatient(AzurePoolProvider):
 class AzureLab(Lab):
     """A subscription, and pools in it."""
 
-    def __init__(self, arm: azure.Arm, manager: Manager, client: Client) -> None:
+    def __init__(self, arm: azure.Arm, manager: Manager, client: Client, clock: Skipping) -> None:
         self.arm = arm
+        self.clock = clock
         self.manager = manager
         self.client = client
         self.made: dict[str, AzureMachinePool] = {}
@@ -88,8 +98,9 @@ async def running(*, spec: Raw | None = None, **options: Any) -> AsyncIterator[A
         client = Client(InProcessTransport(server, "", ADMIN))
         for raw in kinds.crds():
             await client.create(objects.from_raw(Unstructured, raw), resource=DEFINITIONS)
-        manager = Manager(client, clock=SystemClock(), rng=random.Random(2))
-        lab = AzureLab(arm, manager, client)
+        clock = Skipping()
+        manager = Manager(client, clock=clock, rng=random.Random(2))
+        lab = AzureLab(arm, manager, client, clock)
         arm.timing.retry_after = 0
         await client.create(objects.from_raw(AzureCluster, cluster(arm)))
         for name in NAMES:

@@ -157,8 +157,7 @@ class Writer:
         kept = {name: value for name, value in seen.tags.items() if name != HISTORY}
         body["tags"] = kept | self._tags(context) | self._system_tags(context, history, data)
         rolling = seen.native and bool(seen.listed)
-        policy = rollouts.policy(obj, rolling=rolling, replicas=len(seen.listed))
-        if policy is not None:
+        if (policy := _policy(context, seen, rolling=rolling)) is not None:
             body["properties"]["upgradePolicy"] = policy
         self._asked[obj.metadata.uid] = (launch.revision, tuple(differing))
         await self._put(context, seen, body)
@@ -175,14 +174,13 @@ class Writer:
 
     async def _refresh(self, context: Context, seen: Seen, history: History) -> None:
         """The same model with fresh bootstrap data: no instance is replaced for it."""
-        obj = context.object
         data = await custom_data(context.launch)
         settled = history.settled() if seen.native and not self._rolls(seen) else history
         kept = {name: value for name, value in seen.tags.items() if name != HISTORY}
         body: Raw = {"tags": kept | self._tags(context) | self._system_tags(context, settled, data)}
         if seen.tags.get(marks.DATA_HASH) != marks.data_hash(data):
             body["properties"] = {"virtualMachineProfile": {"osProfile": {"customData": data}}}
-        policy = rollouts.policy(obj, rolling=False, replicas=len(seen.listed))
+        policy = _policy(context, seen, rolling=False)
         if policy is not None and "properties" in body:
             body["properties"]["upgradePolicy"] = policy
         await self._patch(context, seen, body)
@@ -190,9 +188,8 @@ class Writer:
     async def _ensure_policy(self, context: Context, seen: Seen) -> bool:
         """Azure rolls only while something is outdated. Returns whether something was written."""
         rolling = self._rolls(seen)
-        wanted = rollouts.policy(context.object, rolling=rolling, replicas=len(seen.listed))
-        there = seen.properties.get("upgradePolicy") or {}
-        if wanted is None or there.get("mode", "Manual") == wanted["mode"]:
+        wanted = _policy(context, seen, rolling=rolling)
+        if wanted is None or _upgrade_mode(seen) == wanted["mode"]:
             return False
         history = seen.history if rolling else seen.history.settled() if seen.native else seen.history
         kept = {name: value for name, value in seen.tags.items() if name != HISTORY}
@@ -275,6 +272,16 @@ class Writer:
         flexible = seen.properties.get("orchestrationMode") == "Flexible"
         those = seen.instances(flexible=flexible)
         return seen.native and any(i.revision != seen.history.current for i in those)
+
+
+def _policy(context: Context, seen: Seen, *, rolling: bool) -> Raw | None:
+    """The upgrade policy; None where there is none, and none is to be undone."""
+    wanted = rollouts.policy(context.object, rolling=rolling, replicas=len(seen.listed))
+    return {"mode": model.MANUAL} if wanted is None and _upgrade_mode(seen) != model.MANUAL else wanted
+
+
+def _upgrade_mode(seen: Seen) -> str:
+    return str((seen.properties.get("upgradePolicy") or {}).get("mode") or model.MANUAL)
 
 
 async def custom_data(launch: Launch) -> str:
