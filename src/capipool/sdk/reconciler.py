@@ -157,8 +157,8 @@ class PoolReconciler(Generic[ObjectT]):
 
     def _next(self, pool: Pool[ObjectT], world: World[ObjectT], plan: Plan, outcome: Outcome) -> Result:
         """When to come again: at once after a failure that says so, else when something can have changed."""
-        if outcome.failures:
-            return self._after(pool, outcome.failures[0])
+        if failed := [*outcome.failures, *outcome.unkept]:
+            return self._after(pool, failed[0])
         if world.group.problem is not None:
             outcome.again(world.group.problem.delay)
         if plan.recheck is not None:
@@ -202,7 +202,7 @@ class PoolReconciler(Generic[ObjectT]):
             now=world.picture.now,
             ended=frozenset(outcome.ended),
         )
-        outcome.failures += await self.machines.keep(facts)
+        outcome.unkept += await self.machines.keep(facts)
         outcome.waits += [_taken(self.machines, name) for name in world.census.taken]
         outcome.again(_TAKEN if world.census.taken else None)
 
@@ -289,6 +289,7 @@ class PoolReconciler(Generic[ObjectT]):
 
     def _summarise(self, world: World[ObjectT], plan: Plan, outcome: Outcome) -> Report:
         failures = [_wait_for(error) for error in outcome.failures]
+        failures += [Wait("MachineObjectFailed", str(error)) for error in outcome.unkept]
         problem = [_wait_for(world.group.problem)] if world.group.problem is not None and plan.waits else []
         rollout = [Wait("RollingOut", world.group.rollout)] if world.group.rollout else []
         return self._blank(

@@ -182,6 +182,31 @@ def test_a_field_that_the_kind_does_not_know_costs_no_write_for_ever() -> None:
     shown(story, Wordy)
 
 
+class Refused(FakeProvider):
+    """Names its machines as nothing may be named."""
+
+    def machine_name(self, pool: Pool[FakePool], instance: Instance) -> str:
+        return f"{instance.id}_"
+
+
+def test_an_object_that_the_server_refuses_is_said_and_holds_up_nothing_else() -> None:
+    async def story(world: ShownWorld) -> None:
+        await world.fake(replicas=1)
+
+        async def said() -> bool:
+            return "MachineObjectFailed" in await world.why()
+
+        await world.until(said)
+        await world.set(replicas=3)
+
+        async def grown() -> bool:
+            return len(world.ids()) == 3
+
+        await world.until(grown)
+
+    shown(story, Refused)
+
+
 class Malformed(FakeProvider):
     """Wants a surge that is no number."""
 

@@ -119,7 +119,7 @@ async def _play(scenario: str, number: int, fault: Fault) -> bool:
         await world.server.stop()
 
 
-EACH = [*((name, Fault.DEATH_AFTER) for name in SCENARIOS), ("show", Fault.ERROR), ("scale in", Fault.ERROR)]
+EACH = [*((name, Fault.DEATH_AFTER) for name in SCENARIOS), ("scale in", Fault.ERROR)]
 
 
 @pytest.mark.parametrize(("scenario", "fault"), EACH, ids=[f"{name}, {fault.value}" for name, fault in EACH])

@@ -250,6 +250,22 @@ async def test_a_mark_on_a_machine_has_its_instance_go_first(world: MachinesWorl
 
 
 @with_machines
+async def test_a_mark_that_a_dead_process_left_on_a_machine_is_taken_off(world: MachinesWorld) -> None:
+    await world.shown(2)
+    name = sorted(await world.names())[0]
+    left = {"metadata": {"annotations": {"capipool.io/removing": "2026-01-01T00:00:00Z ScaleDown"}}}
+    await world.client.patch(Machine, name, NS, patch=left)
+
+    async def clean() -> bool:
+        machines = await world.machines()
+        return not any("capipool.io/removing" in m.metadata.annotations for m in machines)
+
+    await world.until(clean)
+    await world.all_shown(2)
+    assert name in await world.names()
+
+
+@with_machines
 async def test_objects_that_others_changed_are_put_right_and_what_is_theirs_stays(world: MachinesWorld) -> None:
     await world.shown(1)
     (name,) = await world.names()
