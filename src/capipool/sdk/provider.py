@@ -313,10 +313,14 @@ class DescribesMachines(Protocol):
         """Return `spec`, and `metadata.labels` and `metadata.annotations` where there are any. Pure.
 
         The SDK adds the name, the labels of cluster and pool, the owner reference and the finalizer. Of an object that
-        exists only what differs is written.
+        exists only what differs is written: fields that are not named stay, lists are replaced whole. Asked only when
+        pool, instance, node or object have changed.
         """
         ...
 
     def machine_status(self, pool: Pool[Any], view: InstanceView) -> Raw:
-        """Return the object's status, in the shape of its contract. Pure. Keys with None are removed."""
+        """Return the object's status, in the shape of its contract. Pure. Keys with None are removed.
+
+        `view.now` is for transition times alone: time by itself is no reason to ask again.
+        """
         ...
