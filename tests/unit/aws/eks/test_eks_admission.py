@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from capipool.machinery.admission import Admit, Verdict
 from capipool.providers.aws.eks import kinds, naming
-from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
+from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane, AWSManagedControlPlaneSpec
 
 RULES = {rules.resource.kind: rules for rules in kinds.rules()}
 ARN = "arn:aws:iam::123456789012:"
@@ -171,6 +172,38 @@ def test_what_the_controller_fills_in_and_upstreams_defaults_draw_no_warning() -
     spec = defaulted({"region": "us-east-1", "version": "v1.31.0", "tokenMethod": "aws-cli"})
     spec |= {"bootstrapSelfManagedAddons": True, "network": {"subnets": [{"id": "subnet-1"}], "vpc": {"id": "vpc-1"}}}
     assert judge("AWSManagedControlPlane", spec) == Verdict()
+
+
+def test_a_new_version_is_answered_with_who_upgrades() -> None:
+    told = judge("AWSManagedControlPlane", {"version": "v1.32.0"}, {"version": "v1.31.0"}).warnings
+    assert len(told) == 1
+    assert "capipool upgrades no control plane" in told[0]
+    assert judge("AWSManagedControlPlane", {"version": "v1.31.9"}, {"version": "v1.31.0"}).warnings == ()
+
+
+def test_a_network_to_be_made_is_warned_of_and_one_that_is_named_is_not() -> None:
+    vpc = {"id": "vpc-1", "availabilityZoneSelection": "Ordered", "availabilityZoneUsageLimit": 2, "cidrBlock": "x"}
+    told = judge("AWSManagedControlPlane", {"network": {"vpc": vpc}}).warnings
+    assert [w.split(":")[0] for w in told] == [
+        "spec.network.vpc.cidrBlock",
+        "spec.network.vpc.availabilityZoneUsageLimit",
+    ]
+
+
+ACTED_ON = {
+    *("additionalTags", "associateOIDCProvider", "controlPlaneEndpoint", "eksClusterName", "identityRef"),
+    *("imageLookupBaseOS", "imageLookupFormat", "imageLookupOrg", "network", "region", "tokenMethod", "version"),
+}
+"""Fields of a control plane that make a difference; all others are in the table of warnings."""
+
+
+def test_every_field_of_a_control_plane_is_acted_on_or_warned_of() -> None:
+    from capipool.providers.aws.eks.admission import controlplane
+
+    fields = {f.encode_name for f in msgspec.structs.fields(AWSManagedControlPlaneSpec)}
+    warned = {path[0] for path in controlplane._IGNORED} | {"bootstrapSelfManagedAddons"}
+    assert fields - warned - ACTED_ON == set()
+    assert warned - fields == set()
 
 
 @pytest.mark.parametrize("flag", ["node-labels=a=b", "--a b\n--c", "", "-v"])

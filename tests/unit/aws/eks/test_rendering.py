@@ -8,10 +8,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capipool.providers.aws.eks.api.eksconfig import EKSConfigSpec
+from capipool.providers.aws.eks.api.nodeadmconfig import NodeadmConfigSpec
 from capipool.providers.aws.eks.rendering import mime, nodeadm, script, yaml
 from capipool.providers.aws.eks.rendering.boot import Boot, File
 from capipool.providers.aws.eks.rendering.mime import Part
@@ -158,6 +161,31 @@ def unpacked(entry: dict[str, Any]) -> bytes:
     encoding = entry.get("encoding", "")
     content = base64.b64decode(content) if "base64" in encoding else content
     return gzip.decompress(content) if "gzip" in encoding else content
+
+
+FIELDS: dict[str, Any] = (
+    NODEADM
+    | SCRIPT
+    | {
+        "containerd": {"baseRuntimeSpec": {"process": {"rlimits": []}}},
+        "boostrapCommandOverride": "/opt/boot.sh",
+        "dockerConfigJson": "{}",
+        "serviceIPV6Cidr": "fd00::/108",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("render", "spec"), [(nodeadm.render, NodeadmConfigSpec), (script.render, EKSConfigSpec)], ids=["nodeadm", "script"]
+)
+def test_every_field_of_a_spec_makes_a_difference(render: Any, spec: Any) -> None:
+    resolved = {"files": (File(path="/x", content=b"c"),), "users": ({"name": "a"},)}
+    for field in msgspec.structs.fields(spec):
+        name = field.encode_name
+        made = (
+            boot({name: FIELDS[name]}) if name in FIELDS else Boot(cluster=CLUSTER, spec={}, **{name: resolved[name]})
+        )
+        assert render(made) != render(boot()), name
 
 
 # --- properties

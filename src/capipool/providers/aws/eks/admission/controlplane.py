@@ -23,6 +23,12 @@ from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 _OLDEST_ADDONS = (1, 18)
 _CNI, _PROXY = "vpc-cni", "kube-proxy"
 _NOT_MADE = "capipool makes and changes no control plane"
+_OF_NEW_NETWORKS = (
+    *("carrierGatewayId", "cidrBlock", "elasticIpPool", "emptyRoutesDefaultVPCSecurityGroup", "internetGatewayId"),
+    *("ipamPool", "ipv6", "privateDnsHostnameTypeOnLaunch", "secondaryCidrBlocks", "tags"),
+)
+_DEFAULTED = {"availabilityZoneSelection": "Ordered", "availabilityZoneUsageLimit": 3, "subnetSchema": "PreferPrivate"}
+"""Fields of a network that the schema fills in: only another value was anybody's wish."""
 _IGNORED: Mapping[tuple[str, ...], str] = {
     ("accessConfig",): "capipool changes nobody's access",
     ("accessEntries",): "capipool changes nobody's access",
@@ -38,7 +44,9 @@ _IGNORED: Mapping[tuple[str, ...], str] = {
     ("network", "additionalNodeIngressRules"): "no security group is changed",
     ("network", "cni"): "no security group is changed",
     ("network", "nodePortIngressRuleCidrBlocks"): "no security group is changed",
+    **{("network", "vpc", name): "no network is made: its id is enough" for name in _OF_NEW_NETWORKS},
     ("oidcIdentityProviderConfig",): _NOT_MADE,
+    ("partition",): "the region says it",
     ("restrictPrivateSubnets",): _NOT_MADE,
     ("roleAdditionalPolicies",): "capipool makes and changes no role",
     ("roleName",): "capipool makes and changes no role",
@@ -76,7 +84,7 @@ def _validate(admit: Admit) -> Verdict:
     found = list(check(spec, "spec"))
     if admit.old is not None:
         found += _changes(admit.old.get("spec") or {}, spec, "spec")
-    return Verdict(errors=tuple(found), warnings=tuple(_warnings(spec)))
+    return Verdict(errors=tuple(found), warnings=tuple(_warnings(spec, (admit.old or {}).get("spec") or {})))
 
 
 def check(spec: Raw, path: str) -> Iterator[FieldError]:
@@ -137,10 +145,16 @@ def _encryption(old: Raw | None, new: Raw | None, path: str) -> Iterator[FieldEr
         yield errors.invalid(f"{path}.provider", new["provider"], f"cannot be changed: it was {old['provider']}")
 
 
-def _warnings(spec: Raw) -> Iterator[str]:
+def _warnings(spec: Raw, old: Raw) -> Iterator[str]:
     yield from ignored_fields(spec, _IGNORED)
+    vpc = (spec.get("network") or {}).get("vpc") or {}
+    for name, default in _DEFAULTED.items():
+        if vpc.get(name, default) != default:
+            yield f"spec.network.vpc.{name}: accepted, but no network is made"
     if spec.get("bootstrapSelfManagedAddons") is False:
         yield f"spec.bootstrapSelfManagedAddons: accepted, but {_NOT_MADE}"
+    if old.get("version") and minor(old["version"]) != minor(spec.get("version")):
+        yield "spec.version: accepted, but capipool upgrades no control plane: do it by the means that made it"
 
 
 def minor(version: Any) -> tuple[int, int] | None:
