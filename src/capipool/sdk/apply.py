@@ -170,7 +170,8 @@ class Applier:
         if world.picture.strategy.mode is not RolloutMode.NATIVE or not isinstance(self._provider, RollsNatively):
             return False
         revision = world.found.launch.revision
-        if all(i.revision in ("", revision) for i in world.group.instances):
+        there = [i for i in world.group.instances if i.state is not InstanceState.TERMINATING]
+        if all(i.revision in ("", revision) for i in there):
             return False
         await self._provider.roll(world.found.pool, world.found.launch, seen=world.group)
         return True

@@ -59,6 +59,7 @@ def close(stack: contextlib.ExitStack) -> None:
     patch(LaunchTemplates, "delete_launch_template_versions", _delete_versions)
     patch(InstanceState, "launch_template", property(_instance_version))
     patch(InstanceState, "__init__", _remembering(InstanceState.__init__))
+    patch(FakeAutoScalingGroup, "launch_template", property(_either(FakeAutoScalingGroup.launch_template)))
     launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
     patch(FakeAutoScalingGroup, "replace_autoscaling_group_instances", _launching(launch))
     patch(FakeAutoScalingGroup, "set_desired_capacity", _scaling(FakeAutoScalingGroup.set_desired_capacity))
@@ -141,16 +142,28 @@ def _checked(name: str, method: Any) -> Any:
 
 def _keeping(method: Any) -> Any:
     def answered(self: AutoScalingResponse) -> Any:
+        groups = self.autoscaling_backend.autoscaling_groups
+        before = groups.get(self._get_param("AutoScalingGroupName"))
+        policy = before.mixed_instances_policy if before is not None else None
         answer = method(self)
-        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+        group = groups[self._get_param("AutoScalingGroupName")]
+        if self._get_param("LaunchTemplate") is None and self._get_param("MixedInstancesPolicy") is None:
+            group.mixed_instances_policy = policy  # an update that does not name it leaves it
         for name, (attribute, kind) in IGNORED.items():
             if (value := self._get_param(name)) is not None:
                 setattr(group, attribute, str(value).lower() == "true" if kind is bool else int(value))
-        if self._get_param("LaunchTemplate") is not None:
-            group.mixed_instances_policy = None
         return answer
 
     return answered
+
+
+def _either(launch_template: Any) -> Any:
+    """A group shows its template, or its policy, which has one."""
+
+    def shown(self: FakeAutoScalingGroup) -> Any:
+        return None if self.mixed_instances_policy else launch_template.__get__(self)
+
+    return shown
 
 
 def _remembering(init: Any) -> Any:

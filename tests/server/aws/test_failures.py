@@ -150,15 +150,16 @@ async def prepare(aws: Region) -> None:
     await aws.world.until(ready)
 
 
-@pytest.mark.parametrize("rollout", ["by the engine", "by a refresh"])
-@pytest.mark.parametrize("fault", [Fault.LOST, Fault.DEATH], ids=lambda f: f.name.lower())
-async def test_each_call_in_turn_may_be_the_last_that_was_heard_of(fault: Fault, rollout: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "spec"), [(Fault.LOST, {}), (Fault.DEATH, NATIVE)], ids=["lost-engine", "death-refresh"]
+)
+async def test_each_call_in_turn_may_be_the_last_that_was_heard_of(fault: Fault, spec: Raw) -> None:
     with cloud.running() as running:
         async with region(running, intervals=AT_ONCE) as aws:
             await prepare(aws)
             number = 1
             while True:
-                life = Life(aws, f"pool-{number}", NATIVE if rollout == "by a refresh" else {})
+                life = Life(aws, f"pool-{number}", spec)
                 struck = await life.run(lambda n, action, at=number: fault if n == at else None)  # type: ignore[misc]
                 if not struck:
                     break

@@ -26,7 +26,7 @@ from capipool.core import setup as core
 from capipool.core.options import Options
 from capipool.machinery import codec, errors, objects
 from capipool.machinery.admission import Rules
-from capipool.machinery.clock import SystemClock
+from capipool.machinery.clock import Clock, SystemClock
 from capipool.machinery.objects import ObjectMeta, Raw, Unstructured
 from capipool.machinery.resource import Resource
 from capipool.providers.kubeadm import certificates
@@ -262,13 +262,15 @@ async def world(
     control_plane: str = "",
     crds: Iterable[Raw] = (),
     rules: Iterable[Rules] = (),
+    clock: Clock | None = None,
 ) -> AsyncIterator[World]:
     """An installation with a cluster that exists, and the controllers running.
 
     `setup` adds the provider's controllers; `crds` and `rules` are its kinds. `control_plane`: the name of the
-    KubeadmControlPlane that the manifests' Cluster refers to; empty where it refers to none.
+    KubeadmControlPlane that the manifests' Cluster refers to; empty where it refers to none. `clock`: another than the
+    machine's, on a virtual loop.
     """
-    async with Embedded(Settings(controllers=False), clock=SystemClock(), rng=random.Random(1)) as running:
+    async with Embedded(Settings(controllers=False), clock=clock or SystemClock(), rng=random.Random(1)) as running:
         made = World(running, cluster, setup)
         try:
             await made.serve(crds, rules)

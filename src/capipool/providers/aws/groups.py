@@ -106,7 +106,7 @@ def _covers(there: Any, wanted: Any) -> bool:
 def launch_template(group: Raw) -> Raw:
     """The version that a group launches from, wherever it says so."""
     mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
-    found: Raw = group.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
+    found: Raw = mixed.get("LaunchTemplateSpecification") or group.get("LaunchTemplate") or {}
     return found
 
 

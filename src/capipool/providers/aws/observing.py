@@ -82,9 +82,9 @@ class Observer:
             for i in those
         )
         desired, revision = int(raw["DesiredCapacity"]), known.get(version.number, "")
-        live = sum(i.state is not InstanceState.TERMINATING for i in instances)
-        outdated = any(i.revision not in ("", revision) for i in instances)
-        rolling = outdated and mode is RolloutMode.NATIVE
+        there = [i for i in instances if i.state is not InstanceState.TERMINATING]
+        live = len(there)
+        rolling = mode is RolloutMode.NATIVE and any(i.revision not in ("", revision) for i in there)
         found = await self._scaling.refreshes(place, name) if rolling else ()
         return Group(
             desired=desired,

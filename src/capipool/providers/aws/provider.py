@@ -127,7 +127,8 @@ class AWSPoolProvider(PoolProvider[AWSMachinePool]):
         reference = groups.launch_template(now)
         active = refreshes.active(found)
         target = refreshes.target(active) if active is not None else 0
-        there = {groups.number(groups.launch_template(i)) for i in groups.instances(now)}
+        those = [i for i in groups.instances(now) if groups.state(i) is not InstanceState.TERMINATING]
+        there = {groups.number(groups.launch_template(i)) for i in those}
         known = await self._templates.revisions(place, str(reference["LaunchTemplateId"]), {target, *there})
         if all(known.get(number) in ("", None, launch.revision) for number in there):
             return  # it got there meanwhile
