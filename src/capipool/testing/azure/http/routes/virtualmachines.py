@@ -40,7 +40,9 @@ def _view(found: Found, *, view: bool = False) -> Raw:
 def put(call: Call) -> Answer:
     """Create, or update what is there."""
     machine_id = _id(call, KIND)
-    if (found := virtualmachines.find(call.subscription, machine_id)) is not None:
+    found = virtualmachines.find(call.subscription, machine_id)
+    call.check_etag(f'"{found.machine.id}"' if found is not None else None)
+    if found is not None:
         operation = virtualmachines.update(call.subscription, found, call.document())
         return accepted(call, operation, status=200, body=_view(found))
     found, operation = virtualmachines.create(call.subscription, machine_id, call.params["name"], call.document())
