@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
@@ -157,6 +158,22 @@ async def test_tags_and_size_of_a_machine_can_be_changed(
     assert (made.hardware_profile.vm_size, made.tags) == ("Standard_D4s_v3", {"c": "d"})
     poller = await compute.virtual_machines.begin_update(GROUP, "vm", {"tags": {}})
     assert (await poller.result()).tags == {}
+
+
+async def test_a_machine_is_written_only_as_it_was_read(
+    arm: Arm, compute: ComputeManagementClient, resources: ResourceManagementClient
+) -> None:
+    await interface(arm, resources)
+    first = await create(compute, machine(arm))
+    await create(compute, {**machine(arm), "tags": {"c": "d"}})
+    put = compute.virtual_machines.begin_create_or_update
+    for etag, condition in ((first.etag, MatchConditions.IfNotModified), ("*", MatchConditions.IfMissing)):
+        with pytest.raises(HttpResponseError) as failure:
+            await put(GROUP, "vm", machine(arm), etag=etag, match_condition=condition)
+        assert failure.value.status_code == 412
+    latest = await compute.virtual_machines.get(GROUP, "vm")
+    assert latest.tags == {"c": "d"}
+    await put(GROUP, "vm", machine(arm), etag=latest.etag, match_condition=MatchConditions.IfNotModified)
 
 
 async def test_spot_machines_are_evicted(

@@ -59,10 +59,17 @@ class Machine:
         self.extensions: dict[str, Raw] = {}
         self.health = "Healthy"
         """What an application health extension says, where there is one."""
+        self.generation = 1
+        """Goes up with every write of the machine as a resource of its own; the etag."""
         self.boots = 0
         """How often it has booted from a fresh disk."""
         self.custom_data = ""
         """The custom data that its last boot from a fresh disk saw, in base64; never shown over HTTP."""
+
+    @property
+    def etag(self) -> str:
+        """Changes with every write."""
+        return f'"{self.generation}"'
 
     @property
     def spot(self) -> bool:

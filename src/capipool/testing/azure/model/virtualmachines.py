@@ -115,6 +115,7 @@ def update(subscription: Subscription, found: Found, body: Raw) -> Operation:
     size = (new.get("hardwareProfile") or {}).get("vmSize", machine.size)
     subscription.skus.check(size, machine.location, [machine.zone] if machine.zone else [])
     machine.properties, machine.size = new, size
+    machine.generation += 1
     machine.identity = identities.identity(subscription.world, machine.identity, body.get("identity"))
     if "tags" in body:
         machine.tags = dict(body["tags"] or {})

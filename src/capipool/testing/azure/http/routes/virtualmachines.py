@@ -41,7 +41,7 @@ def put(call: Call) -> Answer:
     """Create, or update what is there."""
     machine_id = _id(call, KIND)
     found = virtualmachines.find(call.subscription, machine_id)
-    call.check_etag(f'"{found.machine.id}"' if found is not None else None)
+    call.check_etag(found.machine.etag if found is not None else None)
     if found is not None:
         operation = virtualmachines.update(call.subscription, found, call.document())
         return accepted(call, operation, status=200, body=_view(found))
@@ -52,6 +52,7 @@ def put(call: Call) -> Answer:
 def patch(call: Call) -> Answer:
     """Update what must be there."""
     found = _find(call)
+    call.check_etag(found.machine.etag)
     operation = virtualmachines.update(call.subscription, found, call.document())
     return accepted(call, operation, status=200, body=_view(found))
 

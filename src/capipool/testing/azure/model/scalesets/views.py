@@ -95,6 +95,7 @@ def virtual_machine(machine: Machine, machine_id: str, *, owner: str = "", view:
         "name": machine.name,
         "type": "Microsoft.Compute/virtualMachines",
         "location": machine.location,
+        "etag": machine.etag,
         "tags": dict(machine.tags),
         "properties": properties,
     }
