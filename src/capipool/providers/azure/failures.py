@@ -53,6 +53,15 @@ class Changed(ProviderError):
         super().__init__(f"{operation}: the resource was changed by somebody else meanwhile")
 
 
+class Busy(OperationInProgress):
+    """Azure is at something else, and takes this order later."""
+
+    def __init__(self, operation: str, detail: str, *, again: dt.timedelta) -> None:
+        ProviderError.__init__(self, f"Azure does not take the {operation} now: {detail}")
+        self.operation = operation
+        self.delay = again
+
+
 _ALLOCATION = {
     *("AllocationFailed", "ZonalAllocationFailed", "OverconstrainedAllocationRequest", "SkuNotAvailable"),
     *("OverconstrainedZonalAllocationRequest", "SpotAllocationFailed", "CapacityNotAvailable", "AllocationTimeout"),
@@ -135,7 +144,7 @@ def by_code(
     if code in _EXISTS:
         return AlreadyThere(operation, detail=shown)
     if code in _BUSY or code == "OperationNotAllowed":
-        return OperationInProgress(operation, shown, again=retry or dt.timedelta(seconds=15))
+        return Busy(operation, shown, again=retry or dt.timedelta(seconds=15))
     if status == 404 or _MISSING.search(code):
         return Missing(operation, code=code, detail=detail)
     if status == 400 or _INVALID.search(code):

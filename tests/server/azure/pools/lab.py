@@ -110,11 +110,13 @@ async def running(*, spec: Raw | None = None, **options: Any) -> AsyncIterator[A
         task = asyncio.create_task(manager.run())
         await manager.started.wait()
         await manager.caches.of(AzureCluster).synced()
-        yield lab
-        await manager.stop()
-        await task
-        await lab.calls.close()
-        await server.stop()
+        try:
+            yield lab
+        finally:
+            await manager.stop()
+            await task
+            await lab.calls.close()
+            await server.stop()
 
 
 def cluster(arm: azure.Arm, name: str = "conformance") -> Raw:

@@ -108,9 +108,11 @@ class Region:
 
 
 @asynccontextmanager
-async def region(*, intervals: Intervals = FAST, **options: Any) -> AsyncIterator[Region]:
-    """The server with a resource group for the cluster `demo`, and an installation that runs on it."""
-    async with azure.serve(subscription=SUBSCRIPTION, groups=(GROUP,), **options) as arm:
+async def region(
+    *, intervals: Intervals = FAST, cluster: str = "demo", group: str = GROUP, **options: Any
+) -> AsyncIterator[Region]:
+    """The server with a resource group for a cluster, and an installation that runs on it."""
+    async with azure.serve(subscription=SUBSCRIPTION, groups=(group,), **options) as arm:
         arm.timing.retry_after = 0
         made = calls(arm)
 
@@ -120,10 +122,15 @@ async def region(*, intervals: Intervals = FAST, **options: Any) -> AsyncIterato
             clusters.add_to(manager.controller("azurecluster", clusters, concurrency=4))
             pools.setup(manager, connections, made, identities, intervals=intervals)
 
-        installed = clouds.world(add, control_plane="demo-control-plane", crds=kinds.crds(), rules=kinds.rules())
-        async with installed as world:
-            yield Region(arm, world, made)
-        await made.close()
+        control_plane = "demo-control-plane" if cluster == "demo" else ""
+        installed = clouds.world(
+            add, cluster=cluster, control_plane=control_plane, crds=kinds.crds(), rules=kinds.rules()
+        )
+        try:
+            async with installed as world:
+                yield Region(arm, world, made)
+        finally:
+            await made.close()
 
 
 def condition(pool: AzureMachinePool, type_: str) -> tuple[str, str]:
