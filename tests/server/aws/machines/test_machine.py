@@ -111,8 +111,8 @@ async def test_a_machine_waits_for_its_cluster_and_then_for_its_boot_data(bed: B
 @in_a_bed
 async def test_a_machine_of_a_pool_is_left_alone(bed: Bed) -> None:
     resource = AWSMachinePool.RESOURCE
-    pool = await bed.create(resource.api_version, resource.kind, "p", {"awsLaunchTemplate": {}})
-    owner = {"apiVersion": resource.api_version, "kind": resource.kind, "name": "p", "uid": pool.metadata.uid}
+    pool = await bed.create(resource.api_version, resource.kind, "pool", {"awsLaunchTemplate": {}})
+    owner = {"apiVersion": resource.api_version, "kind": resource.kind, "name": "pool", "uid": pool.metadata.uid}
     await bed.machine(owner=owner)
     await bed.again(2)
     assert bed.calls.made == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,9 +12,24 @@ import boto3
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws.calls import Account, Calls, Clients
+from capipool.sdk.errors import PermissionDenied
+from tests.shared import REPOSITORY
 
 READS = ("describe_", "get_", "assume_role")
 Fault = Callable[[str, bool], Awaitable[None]]
+
+
+@functools.cache
+def allowed() -> frozenset[str]:
+    """The actions that the policy of docs/aws-machines.md allows."""
+    text = (REPOSITORY / "docs" / "aws-machines.md").read_text()
+    policy = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    return frozenset(action for statement in policy["Statement"] for action in statement["Action"])
+
+
+def action(service: str, operation: str) -> str:
+    """What IAM calls a call."""
+    return f"{service}:{''.join(word.capitalize() for word in operation.split('_'))}"
 
 
 async def no_fault(operation: str, done: bool) -> None:
@@ -53,6 +69,8 @@ class Watched(Calls):
     async def watch(self, call: Any, region: str, service: str, operation: str, parameters: Raw) -> Raw:
         """Make a call by `call`, noted and failed as wanted."""
         self.made.append((operation, parameters))
+        if (named := action(service, operation)) not in allowed() and service != "sts":
+            raise PermissionDenied(named, detail="the policy in docs/aws-machines.md does not allow it")
         await self.fault(operation, False)
         answer: Raw = await call(region, service, operation, **parameters)
         await self.fault(operation, True)
