@@ -94,8 +94,8 @@ class Region:
 
     # --- looking
 
-    async def aws_pool(self) -> AWSMachinePool:
-        return await self.world.client.get(AWSMachinePool, POOL, NS)
+    async def aws_pool(self, name: str = POOL) -> AWSMachinePool:
+        return await self.world.client.get(AWSMachinePool, name, NS)
 
     async def until(self, so: Callable[[AWSMachinePool], bool]) -> AWSMachinePool:
         """Wait until something is so of the AWSMachinePool, and return it."""
