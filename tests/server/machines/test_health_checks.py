@@ -3,7 +3,8 @@
 from typing import Any
 
 from capipool.api.builtin import Event, Node
-from capipool.api.core import Machine
+from capipool.api.core import Machine, MachineHealthCheck
+from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from tests.server.core_world import MACHINES, POOLS
 from tests.server.machines_world import API, World, in_a_world
@@ -140,3 +141,59 @@ async def test_a_machine_of_a_pool_is_deleted_so_that_its_provider_replaces_the_
     assert not await world.exists(MACHINES, "a")
     assert await world.exists(MACHINES, "b")
     assert await names(world) == ["b"]
+
+
+async def say(world: World, name: str, type_: str) -> None:
+    """Somebody puts a condition on a machine."""
+    machine = await world.client.get(Machine, name, "default")
+    since = world.clock.now().replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    told = {"type": type_, "status": "True", "reason": "Seen", "message": "", "lastTransitionTime": since}
+    conditions = [*(objects.part_to_raw(c) for c in machine.status.conditions), told]
+    await world.client.patch(
+        Machine, name, "default", patch={"status": {"conditions": conditions}}, subresource="status"
+    )
+
+
+@in_a_world
+async def test_a_condition_of_the_machine_itself_has_it_replaced_once_it_held_for_long_enough(world: World) -> None:
+    await start(world, 3)
+    broken = [{"type": "example.org/DiskBroken", "status": "True", "timeoutSeconds": 60}]
+    patch = {"spec": {"checks": {"unhealthyMachineConditions": broken}}}
+    await world.client.patch(MachineHealthCheck, "mhc", "default", patch=patch)
+    before = await names(world)
+    await say(world, before[0], "example.org/DiskBroken")
+    await world.settle(50)
+    assert await names(world) == before
+    await world.settle(30)
+    after = await names(world)
+    assert (len(after), before[0] in after) == (3, False)
+
+
+@in_a_world
+async def test_with_a_range_too_few_are_as_much_a_reason_to_wait_as_too_many(world: World) -> None:
+    await start(world, 4, triggerIf={"unhealthyInRange": "[2-3]"})
+    before = await names(world)
+    await lose(world, before[0])
+    await world.settle(120)
+    assert await names(world) == before
+    told = next(c for c in (await world.check()).status.conditions if c.type == "RemediationAllowed")
+    assert "not within [2-3]" in told.message
+    await lose(world, before[1])
+    await world.settle(30)
+    # Whose health is not decided yet counts as not healthy: that makes two, and the first one may be replaced.
+    assert [n for n in await names(world) if n in before] == before[1:]
+
+
+@in_a_world
+async def test_a_machine_that_is_exempt_is_neither_counted_nor_replaced(world: World) -> None:
+    await start(world, 3)
+    before = await names(world)
+    meta = {"annotations": {"cluster.x-k8s.io/skip-remediation": ""}}
+    await world.client.patch(Machine, before[0], "default", patch={"metadata": meta})
+    await lose(world, before[0])
+    await world.settle(200)
+    assert await names(world) == before
+    check = await world.check()
+    assert (check.status.expected_machines, check.status.current_healthy) == (2, 2)
+    machine = await world.client.get(Machine, before[0], "default")
+    assert not any(c.type == "OwnerRemediated" for c in machine.status.conditions)
