@@ -245,3 +245,23 @@ async def test_a_zone_and_the_choices_of_a_spec_reach_azure(region: Region) -> N
     assert len(first["ipConfigurations"]) == 2
     assert first["enableIPForwarding"] is True
     assert first["dnsSettings"] == {"dnsServers": ["10.0.0.10"]}
+
+
+async def test_the_identity_of_a_machine_gets_its_role_and_loses_it(region: Region) -> None:
+    await region.begin(edits=(("vmSize: Standard_D2s_v3", "vmSize: Standard_D2s_v3\n      identity: SystemAssigned"),))
+
+    async def given() -> bool:
+        return len(region.arm.state.roles) == 2
+
+    await region.world.until(given, why=region.described)
+    principals = {m.identity["principalId"] for m in region.virtual_machines().values() if m.identity is not None}
+    roles = list(region.arm.state.roles.values())
+    assert {role.principal for role in roles} == principals
+    contributor = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+    assert all(role.role.endswith(contributor) for role in roles)
+    await region.scale(0)
+
+    async def taken() -> bool:
+        return not region.arm.state.roles and not region.virtual_machines()
+
+    await region.world.until(taken, why=region.described)

@@ -17,6 +17,7 @@ from capipool.providers.azure.machines.decide import World
 from capipool.providers.azure.machines.where import ANNOTATION, Where, disk_names, interface_names, parse
 from capipool.providers.azure.machines.writes import Writes, pending
 from capipool.providers.azure.operations import DELETE, Operation
+from capipool.providers.azure.pools.roles import Roles
 from capipool.runtime import reconcile
 from capipool.runtime.reconcile import RequeueAfter, Result
 
@@ -32,6 +33,7 @@ class Deletion:
         cloud: VirtualMachines,
         identities: Identities,
         writes: Writes,
+        roles: Roles,
         *,
         clock: Clock,
         again: dt.timedelta,
@@ -39,6 +41,7 @@ class Deletion:
         self._cloud = cloud
         self._identities = identities
         self._writes = writes
+        self._roles = roles
         self._clock = clock
         self._again = again
 
@@ -51,6 +54,7 @@ class Deletion:
         if where is None:
             await self._let_go(obj)
             return reconcile.DONE
+        await self._roles.delete(obj, where)
         found = await self._cloud.get(where)
         cluster = obj.metadata.labels.get(Label.CLUSTER_NAME, "")
         if found is not None and model.is_ours(found, obj, cluster):

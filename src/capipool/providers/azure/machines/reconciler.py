@@ -32,6 +32,7 @@ from capipool.providers.azure.pools import marks, parts, place, writing
 from capipool.providers.azure.pools.model import Scope
 from capipool.providers.azure.pools.model import merged as laid_over
 from capipool.providers.azure.pools.resolving import Resolving
+from capipool.providers.azure.pools.roles import Roles
 from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
@@ -60,7 +61,10 @@ class AzureMachineReconciler:
         self._soon = intervals.converging or _SOON
         self._rest = intervals.rest or _REST
         self._writes = Writes(manager.client)
-        self._deletion = Deletion(self._cloud, identities, self._writes, clock=manager.clock, again=self._soon)
+        self._roles = Roles(calls, manager.client)
+        self._deletion = Deletion(
+            self._cloud, identities, self._writes, self._roles, clock=manager.clock, again=self._soon
+        )
         self.objects = manager.caches.of(AzureMachine)
         self.machines = manager.caches.of(Machine)
         self.clusters = manager.caches.of(Cluster)
@@ -227,7 +231,7 @@ class AzureMachineReconciler:
     # --- a machine that runs
 
     async def _tend(self, world: World, where: Where, status: Raw, operation: Operation | None) -> Result:
-        """Say that it is there, then see to its tags and extensions, one at a time."""
+        """Say that it is there, then see to its extensions, one at a time, its tags and its role."""
         obj, found = world.obj, world.found
         assert found is not None
         addresses = [objects.part_to_raw(each) for each in obj.status.addresses]
@@ -242,6 +246,7 @@ class AzureMachineReconciler:
         status = statuses.with_bootstrap(status, obj, extensions, self._clock.now())
         await self._writes.status(obj, statuses.with_operation(status, begun or operation))
         await self._ensure_tags(world, where)
+        await self._roles.ensure(obj, where, found)
         unfinished = begun is not None or operation is not None or any(not _is_over(each) for each in extensions)
         return RequeueAfter(self._soon if unfinished else self._rest)
 
