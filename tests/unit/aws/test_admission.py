@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from capipool.machinery.admission import Admit, Operation, Verdict
 from capipool.machinery.resource import Resource
 from capipool.providers.aws import admission
-from capipool.providers.aws.api.cluster import AWSCluster
+from capipool.providers.aws.api.cluster import AWSCluster, AWSClusterSpec, S3Bucket
 from capipool.providers.aws.api.machinepool import AWSMachinePool
+from capipool.providers.aws.api.network import VPC, Network
 
 RULES = {rules.resource.kind: rules for rules in admission.rules()}
 RESERVED = {"capacityReservationId": "cr-1"}
@@ -143,3 +145,37 @@ def test_cool_down_and_warm_up_default_to_five_minutes() -> None:
     made = default(Admit(operation="CREATE", resource=AWSMachinePool.RESOURCE, object=given))
     assert made["spec"] == {"defaultCoolDown": "10s", "defaultInstanceWarmup": "5m0s"}
     assert given == {"spec": {"defaultCoolDown": "10s"}}
+
+
+ACTED_ON = {
+    *("additionalTags", "controlPlaneEndpoint", "identityRef", "imageLookupBaseOS", "imageLookupFormat"),
+    *("imageLookupOrg", "network", "region", "s3Bucket", "network.vpc", "network.subnets", "network.vpc.id"),
+    *("network.securityGroupOverrides", "s3Bucket.name", "s3Bucket.bestEffortDeleteObjects"),
+    "sshKeyName",  # by single machines
+}
+"""Fields of an AWSCluster that somebody acts on."""
+
+
+def test_every_field_of_a_cluster_is_acted_on_or_warned_of() -> None:
+    parts: dict[str, Any] = {"": AWSClusterSpec, "network.": Network, "network.vpc.": VPC, "s3Bucket.": S3Bucket}
+    every = {f"{at}{f.encode_name}" for at, part in parts.items() for f in msgspec.structs.fields(part)}
+    warned = {".".join(path) for path in admission._IGNORED_CLUSTER}
+    assert every == warned | ACTED_ON
+    assert not warned & ACTED_ON
+
+
+def test_what_is_there_by_default_is_no_reason_to_warn() -> None:
+    vpc = {"id": "vpc-1", "availabilityZoneUsageLimit": 3, "availabilityZoneSelection": "Ordered", "ipamPool": {}}
+    spec = {"region": "us-east-1", "network": {"vpc": vpc}, "bastion": {"enabled": False}}
+    assert judge(AWSCluster.RESOURCE, spec) == Verdict()
+
+
+@pytest.mark.parametrize(("name", "refused"), [("ab", True), ("abc", False), ("a" * 128, False), ("a" * 129, True)])
+def test_a_name_that_no_template_can_have_is_refused_at_first(name: str, refused: bool) -> None:
+    validate = RULES["AWSMachinePool"].validate
+    assert validate is not None
+    raw = {"metadata": {"name": name}, "spec": {}}
+    made = Admit(operation="CREATE", resource=AWSMachinePool.RESOURCE, object=raw)
+    assert [e.path for e in validate(made).errors] == (["metadata.name"] if refused else [])
+    changed = Admit(operation="UPDATE", resource=AWSMachinePool.RESOURCE, object=raw, old=raw)
+    assert validate(changed).errors == ()

@@ -31,17 +31,46 @@ _IGNORED_POOL: Mapping[tuple[str, ...], str] = {
     ("awsLaunchTemplate", "name"): "the launch template is named after the pool",
     ("awsLaunchTemplate", "versionNumber"): "capipool counts the versions itself",
 }
-_IGNORED_CLUSTER = {
-    ("bastion", "enabled"): "no bastion host is made",
+_NO_NETWORK = "no network is made"
+_NO_RULE = "no security group is changed"
+_NO_BUCKET = "no bucket is made, and no policy of one is changed"
+_IGNORED_CLUSTER: Mapping[tuple[str, ...], str] = {
+    ("partition",): "AWS's library knows the partition of a region",
+    ("bastion",): "no bastion host is made",
     ("controlPlaneLoadBalancer",): "no load balancer is made: give controlPlaneEndpoint",
     ("secondaryControlPlaneLoadBalancer",): "no load balancer is made",
     ("s3Bucket", "presignedURLDuration"): "pools fetch by their profile: a signed URL would end before a later launch",
-    ("s3Bucket", "nodesIAMInstanceProfiles"): "no bucket is made, and no policy of one is changed",
-    ("s3Bucket", "controlPlaneIAMInstanceProfile"): "no bucket is made, and no policy of one is changed",
-    ("network", "cni"): "no security group is changed",
-    ("network", "additionalControlPlaneIngressRules"): "no security group is changed",
-    ("network", "additionalNodeIngressRules"): "no security group is changed",
+    ("s3Bucket", "nodesIAMInstanceProfiles"): _NO_BUCKET,
+    ("s3Bucket", "controlPlaneIAMInstanceProfile"): _NO_BUCKET,
+    ("network", "cni"): _NO_RULE,
+    ("network", "additionalControlPlaneIngressRules"): _NO_RULE,
+    ("network", "additionalNodeIngressRules"): _NO_RULE,
+    ("network", "nodePortIngressRuleCidrBlocks"): _NO_RULE,
+    **{
+        ("network", "vpc", name): _NO_NETWORK
+        for name in (
+            "availabilityZoneSelection",
+            "availabilityZoneUsageLimit",
+            "carrierGatewayId",
+            "cidrBlock",
+            "elasticIpPool",
+            "emptyRoutesDefaultVPCSecurityGroup",
+            "internetGatewayId",
+            "ipamPool",
+            "ipv6",
+            "privateDnsHostnameTypeOnLaunch",
+            "secondaryCidrBlocks",
+            "subnetSchema",
+            "tags",
+        )
+    },
 }
+_DEFAULTS: Mapping[tuple[str, ...], Any] = {
+    ("network", "vpc", "availabilityZoneSelection"): "Ordered",
+    ("network", "vpc", "availabilityZoneUsageLimit"): 3,
+    ("network", "vpc", "subnetSchema"): "PreferPrivate",
+}
+"""What a field says where nobody said anything: no reason to warn."""
 
 
 def rules() -> list[Rules]:
@@ -244,5 +273,12 @@ def ignored_fields(spec: Raw, fields: Mapping[tuple[str, ...], str], prefix: str
         value: Any = spec
         for step in path:
             value = value.get(step) if isinstance(value, dict) else None
-        if value not in (None, "", {}, [], False):
+        if _says_something(value) and value != _DEFAULTS.get(path):
             yield f"{prefix}.{'.'.join(path)}: accepted, but {why}"
+
+
+def _says_something(value: Any) -> bool:
+    """Whether a value is more than empty, whatever empty parts it has."""
+    if isinstance(value, dict):
+        return any(map(_says_something, value.values()))
+    return value not in (None, "", [], False)
