@@ -23,7 +23,8 @@ from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Caller, Calls, Cloud
 from capipool.providers.azure.identities.finding import Identities
-from capipool.providers.azure.pools.provider import PLACE, AzurePoolProvider
+from capipool.providers.azure.pools.finding import PLACE
+from capipool.providers.azure.pools.provider import AzurePoolProvider
 from capipool.runtime import Manager
 from capipool.sdk import Group, Intervals
 from capipool.testing import azure

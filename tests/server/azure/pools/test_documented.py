@@ -66,7 +66,7 @@ async def _life(lab: AzureLab) -> None:
     lab.arm.timing.upgrade = dt.timedelta(minutes=1)
     while not (await test_rollouts.step(lab, pool, "r2")).rollout:
         await lab.pause()
-    await lab.provider._sets.cancel_rolling(lab.provider._place(pool))  # type: ignore[attr-defined]
+    await lab.provider._sets.cancel_rolling(lab.provider._finding.place(pool))  # type: ignore[attr-defined]
     lab.arm.timing.upgrade = dt.timedelta()
     for machine in lab.arm.scale_set(labs.NAMES[0]).live:
         for operation in lab.arm.state.world.operations.changing(machine):

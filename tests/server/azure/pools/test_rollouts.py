@@ -121,7 +121,7 @@ async def test_tokens_are_fresh_in_pools_that_others_grow(lab: AzureLab) -> None
     await lab.until(pool, lambda g: True)
     scale_set = lab.arm.scale_set("conformance")
     about = (scale_set.group, scale_set.name, {"sku": {"name": scale_set.sku["name"], "capacity": 2}})
-    caller = lab.provider._place(pool).caller  # type: ignore[attr-defined]
+    caller = lab.provider._finding.place(pool).caller  # type: ignore[attr-defined]
     await lab.calls.begin(caller, "virtual_machine_scale_sets.begin_update", *about)
     group = await lab.until(pool, lambda g: len(live(g)) == 2)
     newest = max(lab.arm.scale_set("conformance").live, key=lambda m: m.created)

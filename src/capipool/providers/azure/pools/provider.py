@@ -7,20 +7,18 @@ from collections.abc import Collection
 from typing import ClassVar
 
 from capipool.api.constants import Label
-from capipool.api.core import Cluster
 from capipool.machinery.objects import Raw
-from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure import failures, ids
-from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.machinepool import AzureMachinePool
-from capipool.providers.azure.calls import Caller, Calls
+from capipool.providers.azure.calls import Calls
 from capipool.providers.azure.identities.finding import Identities
 from capipool.providers.azure.operations import DELETE, PATCH, POST, Operation
 from capipool.providers.azure.pools import machines, marks, rollouts, statuses
+from capipool.providers.azure.pools.finding import PLACE, Finding
 from capipool.providers.azure.pools.inventory import Inventory
-from capipool.providers.azure.pools.model import Scope, content
+from capipool.providers.azure.pools.model import content
 from capipool.providers.azure.pools.pending import Pending
-from capipool.providers.azure.pools.place import Place, is_flexible, resource_group, scale_set_name
+from capipool.providers.azure.pools.place import Place, is_flexible
 from capipool.providers.azure.pools.roles import Roles
 from capipool.providers.azure.pools.scalesets import ScaleSets
 from capipool.providers.azure.pools.seen import Seen
@@ -39,14 +37,11 @@ from capipool.sdk import (
     OperationInProgress,
     Pool,
     PoolProvider,
-    ProviderError,
     Report,
     RolloutMode,
     Strategy,
 )
 
-PLACE = "capipool.io/azure-scale-set"
-"""Annotation: the resource ID of the scale set. Written before that is made, so that it can always be deleted."""
 SERVICE = "scalesets"
 """What upstream calls the part that begins operations on scale sets."""
 _LIVE = (InstanceState.PENDING, InstanceState.RUNNING, InstanceState.FAILED)
@@ -67,9 +62,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
             self.intervals = intervals
         self._client = manager.client
         self._clock = manager.clock
-        self._azure_clusters = manager.caches.of(AzureCluster)
-        self._clusters = manager.caches.of(Cluster)
-        self._identities = identities
+        self._finding = Finding(manager.caches, identities)
         self._sets = ScaleSets(calls)
         self._inventory = Inventory(self._sets)
         self._pending = Pending(manager.client)
@@ -81,7 +74,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
 
     def launch_content(self, pool: Pool[AzureMachinePool]) -> Raw:
         """The model of the scale set, normalised, with images and sizes as the spec names them."""
-        return content(self._scope(pool))
+        return content(self._finding.scope(pool))
 
     def strategy(self, pool: Pool[AzureMachinePool]) -> Strategy:
         """Upstream's rolling update, or what the annotation says. Nodes are drained before a pool goes."""
@@ -91,7 +84,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
 
     async def observe(self, pool: Pool[AzureMachinePool]) -> Group:
         """The scale set and its instances. Operations that were begun are asked for first."""
-        place = self._place(pool)
+        place = self._finding.place(pool)
         await self._follow(pool.object, place)
         raw = await self._owned(pool.object, place, pool.cluster.metadata.name, at_rest=self._inventory.at_rest(pool))
         return await self._picture(pool, place, raw)
@@ -222,7 +215,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
 
     async def set_desired(self, pool: Pool[AzureMachinePool], desired: int, *, seen: Group) -> None:
         """Set the capacity, unless that would need a victim, or more was refused just now."""
-        place = self._place(pool)
+        place = self._finding.place(pool)
         now = await self._now(pool, place)
         live = sum(i.state in _LIVE for i in now.instances(flexible=is_flexible(pool.object)))
         if live > desired:
@@ -245,7 +238,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
 
         What is to be put back is noted before anything is deleted, so that no death in between costs an instance.
         """
-        place = self._place(pool)
+        place = self._finding.place(pool)
         now = await self._now(pool, place)
         those = now.instances(flexible=is_flexible(pool.object))
         going = sorted({i.id for i in those if i.state is not InstanceState.TERMINATING} & set(ids))
@@ -275,7 +268,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
 
         One towards another model was superseded when this one was written.
         """
-        place, before = self._place(pool), seen.native
+        place, before = self._finding.place(pool), seen.native
         status = await self._sets.rolling(place)
         if before.history.current != launch.revision or rollouts.is_running(status) or self._busy(pool.object):
             return
@@ -295,7 +288,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
 
     async def delete(self, obj: AzureMachinePool) -> None:
         """Delete the roles, then the scale set with its instances. An update that is under way does not hold it up."""
-        place = self._place_of(obj)
+        place = self._finding.of_object(obj)
         if place is None:
             raise InstanceGroupNotFound(obj.metadata.name)  # it was never made: its place is noted before
         await self._roles.delete(obj, place)
@@ -330,6 +323,10 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         made = statuses.status(pool, report, kind=self.machine_kind.RESOURCE.kind)
         return made | {"longRunningOperationStates": self._pending.raw(pool.object)}
 
+    def deletion_status(self, obj: AzureMachinePool, report: Report) -> Raw:
+        """The same while the pool goes."""
+        return statuses.deletion(obj, report) | {"longRunningOperationStates": self._pending.raw(obj)}
+
     async def _now(self, pool: Pool[AzureMachinePool], place: Place) -> Seen:
         """The scale set as it is at this moment."""
         raw = await self._owned(pool.object, place, pool.cluster.metadata.name)
@@ -348,56 +345,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
             raise OperationInProgress(place.id.name, "an update", again=again)
 
     def _context(self, pool: Pool[AzureMachinePool], launch: Launch) -> Context:
-        return Context(pool, launch, self._place(pool), self._scope(pool))
-
-    def _scope(self, pool: Pool[AzureMachinePool]) -> Scope:
-        cluster = self._azure_cluster(pool)
-        return Scope(
-            pool=pool.object,
-            cluster=cluster,
-            cluster_name=pool.cluster.metadata.name,
-            subscription=self._identities.of_cluster(cluster).subscription,
-            zones=tuple(sorted(pool.failure_domains)),
-        )
-
-    def _place(self, pool: Pool[AzureMachinePool]) -> Place:
-        """Where the scale set is: where it was made, else where the cluster is now."""
-        cluster = self._azure_cluster(pool)
-        caller = self._identities.of_cluster(cluster)
-        if (known := _noted(pool.object)) is not None:
-            return Place(Caller(known.subscription, caller.environment, caller.identity), known)
-        group = resource_group(cluster, pool.cluster.metadata.name)
-        return Place(caller, ids.ScaleSetID(caller.subscription, group, scale_set_name(pool.object)))
-
-    def _place_of(self, obj: AzureMachinePool) -> Place | None:
-        """The same by the object alone. Without its cluster the process's own identity calls."""
-        known = _noted(obj)
-        if known is None:
-            return None
-        cluster = self._cluster_of(obj)
-        if cluster is None:
-            return Place(Caller(known.subscription), known)
-        try:
-            caller = self._identities.of_cluster(cluster)
-        except ProviderError:
-            return Place(Caller(known.subscription), known)
-        return Place(Caller(known.subscription, caller.environment, caller.identity), known)
-
-    def _azure_cluster(self, pool: Pool[AzureMachinePool]) -> AzureCluster:
-        """The facts of the cluster. Raises InvalidConfiguration where it is not one in Azure."""
-        reference = pool.cluster.spec.infrastructure_ref
-        name = reference.name if reference is not None else ""
-        found = self._azure_clusters.get(ObjectKey(pool.cluster.metadata.namespace, name))
-        if found is None:
-            raise InvalidConfiguration("spec.infrastructureRef", detail=f"there is no AzureCluster {name}", value=name)
-        return found
-
-    def _cluster_of(self, obj: AzureMachinePool) -> AzureCluster | None:
-        namespace, name = obj.metadata.namespace, obj.metadata.labels.get(Label.CLUSTER_NAME, "")
-        cluster = self._clusters.get(ObjectKey(namespace, name)) if name else None
-        if cluster is not None and cluster.spec.infrastructure_ref is not None:
-            name = cluster.spec.infrastructure_ref.name
-        return self._azure_clusters.get(ObjectKey(namespace, name)) if name else None
+        return Context(pool, launch, self._finding.place(pool), self._finding.scope(pool))
 
     async def _annotate(self, obj: AzureMachinePool, annotations: dict[str, str]) -> None:
         if any(obj.metadata.annotations.get(key) != value for key, value in annotations.items()):
@@ -405,7 +353,3 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
 
     async def _patch(self, obj: AzureMachinePool, patch: Raw) -> None:
         await self._client.patch(AzureMachinePool, obj.metadata.name, obj.metadata.namespace, patch=patch)
-
-
-def _noted(obj: AzureMachinePool) -> ids.ScaleSetID | None:
-    return ids.ScaleSetID.parse(obj.metadata.annotations.get(PLACE, "") or obj.spec.provider_id)

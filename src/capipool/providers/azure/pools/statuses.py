@@ -42,6 +42,17 @@ def status(pool: Pool[AzureMachinePool], report: Report, *, kind: str) -> Raw:
     return made
 
 
+def deletion(obj: AzureMachinePool, report: Report) -> Raw:
+    """What a pool says while it goes."""
+    said = report.deleting
+    wanted = [
+        condition("Ready", False, reason="Deleting", message=said),
+        condition("ScaleSetRunning", False, reason="ScaleSetDeleting", message=said),
+        condition("BootstrapSucceeded", False, reason="Deleting", message=said),
+    ]
+    return {"conditions": merged(obj.status.conditions, wanted, report.now), "provisioningState": "Deleting"}
+
+
 def conditions(pool: Pool[AzureMachinePool], report: Report) -> list[Raw]:
     """`Ready` sums up, and carries the reason of what holds the pool up."""
     group = report.group
