@@ -143,7 +143,7 @@ def _device(volume: Volume, device: str) -> Raw:
         "VolumeType": volume.type or None,
         "Iops": volume.iops,
         "Throughput": volume.throughput,
-        "Encrypted": volume.encrypted,
+        "Encrypted": True if volume.encryption_key else volume.encrypted,
         "KmsKeyId": volume.encryption_key or None,
         "DeleteOnTermination": True,
     }

@@ -10,6 +10,7 @@ from capipool.api.core import Cluster, MachineDeployment
 from capipool.machinery import errors
 from capipool.providers.aws import tags
 from capipool.providers.aws.machines import marks
+from capipool.providers.aws.machines.api import AWSMachineTemplate, NodeInfo
 from tests.server.aws import cloud
 from tests.server.aws.machines import gaps
 from tests.server.aws.machines.world import Region, region
@@ -37,6 +38,9 @@ async def test_the_example_reaches_running_with_a_role_and_rests(aws: Region) ->
     roles = [parameters["RoleArn"] for operation, parameters in aws.calls.made if operation == "assume_role"]
     assert roles == ["arn:aws:iam::123456789012:role/capipool-workers"]
     assert sorted(aws.calls.written()) == ["run_instances"] * 3
+    template = await aws.world.client.get(AWSMachineTemplate, "workers", NS)
+    assert template.status.capacity == {"cpu": "2", "memory": "8192Mi"}  # of a t3.large
+    assert template.status.node_info == NodeInfo(architecture="amd64", operating_system="linux")
     machines = await aws.machines()
     assert {m.spec.provider_id for m in machines} == {id for _, id in aws.cloud.running()}
     assert all(m.status.addresses for m in machines)

@@ -1,4 +1,4 @@
-"""What the AWS provider takes from this room to run it: the controller of AWSMachines."""
+"""What the AWS provider takes from this room to run it: the controllers of AWSMachines and of their templates."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from capipool.providers.aws.identities.api import (
     AWSClusterRoleIdentity,
     AWSClusterStaticIdentity,
 )
-from capipool.providers.aws.machines.api import AWSMachine
+from capipool.providers.aws.machines import capacity
+from capipool.providers.aws.machines.api import AWSMachine, AWSMachineTemplate
+from capipool.providers.aws.machines.capacity import CapacityReconciler, User
 from capipool.providers.aws.machines.reconciler import INTERVALS, AWSMachineReconciler
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
 from capipool.sdk import Intervals
 
-_BY_CLUSTER = "cluster"
+_BY_CLUSTER = "cluster of AWSMachines"
 _IDENTITIES = (AWSClusterControllerIdentity, AWSClusterRoleIdentity, AWSClusterStaticIdentity)
 
 
@@ -38,12 +40,18 @@ def setup(
     concurrency: int = 20,
     watch_filter: str = "",
 ) -> None:
-    """Add the controller of single machines. `intervals`: how often instances are looked at, if not as usual."""
+    """Add the controllers of single machines and of their templates.
+
+    `intervals`: how often instances are looked at, if not as usual.
+    """
     machines = AWSMachineReconciler(manager, calls, default_region=default_region, intervals=intervals or INTERVALS)
     selecting = Selecting(machines, machines.objects.get, partial(labels.selects, watch_filter))
     controller = manager.controller("awsmachine", selecting, concurrency=concurrency)
     machines.objects.add_index(_BY_CLUSTER, _clusters_of)
     _watch(controller, manager, machines)
+    templates = CapacityReconciler(manager, calls, default_region=default_region)
+    selecting = Selecting(templates, templates.objects.get, partial(labels.selects, watch_filter))
+    _watch_templates(manager.controller("awsmachinetemplate", selecting, concurrency=2), templates)
 
 
 def _watch(controller: Controller, manager: Manager, machines: AWSMachineReconciler) -> None:
@@ -79,6 +87,29 @@ def _watch(controller: Controller, manager: Manager, machines: AWSMachineReconci
     for kind in _IDENTITIES:
         changed: Callable[[Object | None, Object | None], Iterable[ObjectKey]] = identity_changed
         controller.watch(manager.caches.of(kind), changed)
+
+
+def _watch_templates(controller: Controller, templates: CapacityReconciler) -> None:
+    """Templates, who names them, and the clusters that they need to know the region of."""
+
+    def template_changed(old: AWSMachineTemplate | None, new: AWSMachineTemplate | None) -> Iterable[ObjectKey]:
+        return [new.key] if new is not None and (old is None or old.spec != new.spec) else ()
+
+    def user_changed(old: User | None, new: User | None) -> Iterable[ObjectKey]:
+        named = capacity.template_of(new) if new is not None else ()
+        if not named or (old is not None and capacity.template_of(old) == named):
+            return ()
+        return [ObjectKey(*name.split("/", 1)) for name in named]
+
+    def cluster_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+        if new is None or (old is not None and _of_cluster(old) == _of_cluster(new)):
+            return ()
+        return [obj.key for obj in templates.objects.list(new.metadata.namespace)]
+
+    controller.watch(templates.objects, template_changed)
+    controller.watch(templates.deployments, user_changed)
+    controller.watch(templates.sets, user_changed)
+    controller.watch(templates.clusters, cluster_changed)
 
 
 def _object_changed(old: AWSMachine | None, new: AWSMachine | None) -> Iterable[ObjectKey]:
