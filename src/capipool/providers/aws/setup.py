@@ -79,6 +79,7 @@ def setup(
         calls=made,
         calls_of=identities.calls,
         region=region,
+        intervals=intervals,
         watch_filter=watch_filter,
         machine_pools=machine_pools,
     )

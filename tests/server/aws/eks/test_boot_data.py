@@ -96,24 +96,17 @@ async def test_data_comes_with_the_cluster_and_is_what_the_contract_says(eks: EK
     await eks.world.until(ready)
 
 
-async def test_nodes_learn_what_aws_says_of_the_cluster(eks: EKS) -> None:
+async def test_data_follows_spec_secrets_and_cluster_and_comes_back_when_it_is_deleted(eks: EKS) -> None:
     eks.make_cluster()
     await eks.world.load(MANIFEST + POOL.replace("KIND", "NodeadmConfig"))
-    secret = await until_data(eks, bool)
-    told = Parts(secret.data["value"]).node_config["cluster"]
-    assert told == {
+    first = await until_data(eks, bool)
+    assert Parts(first.data["value"]).node_config["cluster"] == {
         "name": CLUSTER,
         "apiServerEndpoint": eks.cluster.endpoint,
         "certificateAuthority": eks.cluster.certificate_authority["data"],
         "cidr": "10.100.0.0/16",
     }
-    assert b"k8s-aws-v1." not in secret.data["value"]
-
-
-async def test_data_follows_spec_secrets_and_cluster_and_comes_back_when_it_is_deleted(eks: EKS) -> None:
-    eks.make_cluster()
-    await eks.world.load(MANIFEST + POOL.replace("KIND", "NodeadmConfig"))
-    first = await until_data(eks, bool)
+    assert b"k8s-aws-v1." not in first.data["value"]
     await eks.world.patch(NodeadmConfig, "boot", {"spec": {"preNodeadmCommands": ["echo two"]}})
     second = await until_data(eks, lambda value: b"echo two" in value)
     assert second.metadata.annotations != first.metadata.annotations

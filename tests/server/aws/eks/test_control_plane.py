@@ -45,8 +45,16 @@ async def ready(eks: EKS) -> AWSManagedControlPlane:
     return await eks.until(lambda p: p.status.ready and bool(p.status.initialized) and bool(p.status.failure_domains))
 
 
-async def test_a_cluster_that_exists_is_ready_with_its_facts(eks: EKS) -> None:
+async def test_a_cluster_that_exists_is_shown_with_its_facts_and_kept_reachable(eks: EKS) -> None:
     plane = await ready(eks)
+    facts_are_shown(eks, plane)
+    await the_cluster_of_cluster_api_follows(eks)
+    await the_secret_for_controllers_follows_the_contract(eks, plane)
+    await people_get_a_kubeconfig_without_a_token(eks)
+    assert [call for call in eks.calls.made if call.startswith(CHANGES)] == []
+
+
+def facts_are_shown(eks: EKS, plane: AWSManagedControlPlane) -> None:
     assert plane.spec.control_plane_endpoint.host == eks.cluster.endpoint
     assert plane.spec.control_plane_endpoint.port == 443
     assert plane.status.version == "v1.31.4"
@@ -59,12 +67,9 @@ async def test_a_cluster_that_exists_is_ready_with_its_facts(eks: EKS) -> None:
     own = eks.facts["cluster_group"]
     assert groups == {"cluster": own, "node": own, "node-eks-additional": eks.facts["group"]}
     assert set(plane.status.failure_domains) == {"us-east-1a"}
-    assert [call for call in eks.calls.made if call.startswith(CHANGES)] == []
 
 
-async def test_the_cluster_of_cluster_api_follows(eks: EKS) -> None:
-    await ready(eks)
-
+async def the_cluster_of_cluster_api_follows(eks: EKS) -> None:
     async def so() -> bool:
         found = await eks.world.client.get(Cluster, "demo", NS)
         done = found.status.initialization
@@ -79,20 +84,7 @@ async def test_the_cluster_of_cluster_api_follows(eks: EKS) -> None:
     assert found.spec.control_plane_endpoint.host == eks.cluster.endpoint
 
 
-async def test_a_cluster_that_is_not_there_says_what_to_do_and_is_taken_when_it_comes(eks: EKS) -> None:
-    await eks.world.load(MANIFEST)
-    plane = await eks.until(lambda p: condition(p, "EKSControlPlaneReady")[1] == "EKSClusterNotFound")
-    message = condition(plane, "Ready")[2]
-    assert f"there is no EKS cluster {CLUSTER} in us-east-1" in message
-    assert "capipool creates no control plane" in message
-    assert "spec.eksClusterName" in message
-    assert not plane.status.ready
-    eks.make_cluster()
-    await eks.until(lambda p: p.status.ready)
-
-
-async def test_the_secret_for_controllers_follows_the_contract(eks: EKS) -> None:
-    plane = await ready(eks)
+async def the_secret_for_controllers_follows_the_contract(eks: EKS, plane: AWSManagedControlPlane) -> None:
     secret = await eks.secret("demo-kubeconfig")
     assert secret.type == "cluster.x-k8s.io/secret"
     assert secret.metadata.labels["cluster.x-k8s.io/cluster-name"] == "demo"
@@ -107,22 +99,34 @@ async def test_the_secret_for_controllers_follows_the_contract(eks: EKS) -> None
     assert relative["users"] == [{"name": f"{CLUSTER}-capi-admin", "user": {"tokenFile": "./token-file"}}]
 
 
-@pytest.mark.parametrize(
-    ("method", "command"),
-    [
-        ("aws-cli", ["aws", "eks", "get-token", "--cluster-name", CLUSTER, "--region", "us-east-1"]),
-        ("iam-authenticator", ["aws-iam-authenticator", "token", "-i", CLUSTER]),
-    ],
-)
-async def test_people_get_a_kubeconfig_without_a_token(eks: EKS, method: str, command: list[str]) -> None:
+async def people_get_a_kubeconfig_without_a_token(eks: EKS) -> None:
+    """By the program that the spec names, also when it names another."""
+    expected = {
+        "iam-authenticator": ["aws-iam-authenticator", "token", "-i", CLUSTER],
+        "aws-cli": ["aws", "eks", "get-token", "--cluster-name", CLUSTER, "--region", "us-east-1"],
+    }
+    for method, command in expected.items():
+        await eks.world.patch(AWSManagedControlPlane, "demo", {"spec": {"tokenMethod": method}})
+
+        async def so(command: list[str] = command) -> bool:
+            secret = await eks.secret("demo-user-kubeconfig")
+            assert tokens.PREFIX.encode() not in secret.data["value"]
+            run = next(iter(codec.decode_yaml(secret.data["value"])))["users"][0]["user"]["exec"]
+            return [run["command"], *run["args"]] == command
+
+        await eks.world.until(so)
+
+
+async def test_a_cluster_that_is_not_there_says_what_to_do_and_is_taken_when_it_comes(eks: EKS) -> None:
+    await eks.world.load(MANIFEST)
+    plane = await eks.until(lambda p: condition(p, "EKSControlPlaneReady")[1] == "EKSClusterNotFound")
+    message = condition(plane, "Ready")[2]
+    assert f"there is no EKS cluster {CLUSTER} in us-east-1" in message
+    assert "capipool creates no control plane" in message
+    assert "spec.eksClusterName" in message
+    assert not plane.status.ready
     eks.make_cluster()
-    await eks.world.load(MANIFEST + f"  tokenMethod: {method}\n")
     await eks.until(lambda p: p.status.ready)
-    secret = await eks.secret("demo-user-kubeconfig")
-    config = next(iter(codec.decode_yaml(secret.data["value"])))
-    run = config["users"][0]["user"]["exec"]
-    assert [run["command"], *run["args"]] == command
-    assert tokens.PREFIX.encode() not in secret.data["value"]
 
 
 async def test_an_old_token_is_replaced_and_a_young_one_is_not(busy: EKS, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,27 +179,23 @@ async def test_the_cluster_is_read_and_entered_as_whom_the_spec_names(eks: EKS) 
     assert "use sts" not in eks.calls.made  # by the process's own identity
 
 
-@pytest.mark.parametrize("status", ["DELETING", "FAILED"])
-async def test_a_cluster_that_is_going_or_failed_is_not_ready_and_comes_back(eks: EKS, status: str) -> None:
+async def test_the_states_of_a_cluster_are_followed(eks: EKS) -> None:
     await ready(eks)
-    eks.cluster.status = status
-    plane = await eks.until(lambda p: not p.status.ready)
-    assert condition(plane, "EKSControlPlaneReady")[1] == "EKSClusterNotActive"
-    assert status in condition(plane, "Ready")[2]
-    assert bool(plane.status.failure_message) == (status == "FAILED")
-    eks.cluster.status = "ACTIVE"
-    plane = await eks.until(lambda p: p.status.ready)
-    assert plane.status.failure_message == ""
-
-
-async def test_a_cluster_that_is_updated_stays_ready(eks: EKS) -> None:
-    await ready(eks)
+    for status in ("DELETING", "FAILED"):
+        eks.cluster.status = status
+        plane = await eks.until(lambda p, this=status: this in condition(p, "Ready")[2])  # type: ignore[misc]
+        assert not plane.status.ready
+        assert condition(plane, "EKSControlPlaneReady")[1] == "EKSClusterNotActive"
+        assert bool(plane.status.failure_message) == (status == "FAILED")
     eks.cluster.status = "UPDATING"
     plane = await eks.until(lambda p: condition(p, "EKSControlPlaneUpdating")[0] == "True")
     assert plane.status.ready
+    assert plane.status.failure_message == ""
     eks.cluster.status, eks.cluster.version = "ACTIVE", "1.32"
+    eks.cluster.resources_vpc_config["subnetIds"] = [eks.facts["public"]]
     plane = await eks.until(lambda p: p.status.version == "v1.32.0")
     assert condition(plane, "EKSControlPlaneUpdating")[:2] == ("False", "updated")
+    await eks.until(lambda p: [s.id for s in p.spec.network.subnets] == [eks.facts["public"]])
 
 
 async def test_subnets_that_are_given_are_kept_and_completed(eks: EKS) -> None:

@@ -230,9 +230,10 @@ async def installed(cloud: Cloud, *, intervals: Intervals = FAST, pools: bool = 
     made = EKS(cloud, calls, furnish(cloud))
 
     def add(manager: Manager, connections: Connections) -> None:
-        if pools:
+        if pools:  # and EKS's kinds with them
             aws.setup(manager, connections, rng=random.Random(4), calls=calls, intervals=intervals)
-        eks.setup(manager, connections, calls=calls, intervals=intervals)
+        else:
+            eks.setup(manager, connections, calls=calls, intervals=intervals)
 
     async with clouds.world(add, crds=kinds.crds(), rules=kinds.rules()) as world:
         for name in ("demo-kubeconfig", "demo-ca"):  # of a cluster that is not EKS's

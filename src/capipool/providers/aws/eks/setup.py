@@ -41,7 +41,7 @@ def setup(
     calls: Calls,
     calls_of: CallsOf | None = None,
     region: str = "",
-    intervals: Intervals = INTERVALS,
+    intervals: Intervals | None = None,
     watch_filter: str = "",
     machine_pools: bool = True,
 ) -> None:
@@ -53,7 +53,7 @@ def setup(
     `machine_pools` no pool's boot data is made.
     """
     find = calls_of or Identities(manager.client, manager.caches, calls).calls
-    planes = AWSManagedControlPlaneReconciler(manager, find, default_region=region, intervals=intervals)
+    planes = AWSManagedControlPlaneReconciler(manager, find, default_region=region, intervals=intervals or INTERVALS)
     selects = partial(labels.selects, watch_filter)
     controller = manager.controller(
         "awsmanagedcontrolplane", Selecting(planes, planes.objects.get, selects), concurrency=8
