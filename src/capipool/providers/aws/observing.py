@@ -44,6 +44,8 @@ class Observer:
         self._hooks = hooks
         self._rest: dict[ObjectKey, tuple[Any, ...]] = {}
         """What was wanted of a pool that was found at rest."""
+        self.types: dict[str, str] = {}
+        """The types of the instances that were seen, by id."""
 
     async def observe(
         self, place: Place, pool: Pool[AWSMachinePool], *, mode: RolloutMode, intervals: Intervals
@@ -71,6 +73,7 @@ class Observer:
         version = Version(str(reference.get("LaunchTemplateId", "")), groups.number(reference))
         numbers = {groups.number(groups.launch_template(i)) for i in those} | {version.number}
         known = await self._templates.revisions(place, version.template, numbers)
+        self.types.update({i["InstanceId"]: str(i.get("InstanceType", "")) for i in those})
         ours = set(pool.object.metadata.annotations.get(PROTECTING_ANNOTATION, "").split(","))
         instances = tuple(
             groups.instance(

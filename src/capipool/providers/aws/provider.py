@@ -19,6 +19,7 @@ from capipool.providers.aws.hooks import Hooks
 from capipool.providers.aws.lookups import Lookups
 from capipool.providers.aws.observing import PROTECTING_ANNOTATION, Observer
 from capipool.providers.aws.places import Place, Places
+from capipool.providers.aws.showing import ShowsMachines
 from capipool.providers.aws.templates import Templates
 from capipool.providers.aws.upkeep import Upkeep
 from capipool.runtime.manager import Manager
@@ -40,7 +41,7 @@ ROLLOUT_ANNOTATION = "capipool.io/rollout"
 """On an AWSMachinePool: `Managed`, `Native` or `OnDelete`, over what the spec says."""
 
 
-class AWSPoolProvider(PoolProvider[AWSMachinePool]):
+class AWSPoolProvider(ShowsMachines, PoolProvider[AWSMachinePool]):
     """Pools as Auto Scaling groups."""
 
     kind: ClassVar = AWSMachinePool
