@@ -13,6 +13,7 @@ from capipool.providers.azure.cluster import AGAIN, AzureClusterReconciler
 from capipool.providers.azure.identities.credentials import TOKEN_FILE
 from capipool.providers.azure.identities.finding import Identities
 from capipool.providers.azure.kinds import crds, rules
+from capipool.providers.azure.machines.files import TemplateFiles
 from capipool.providers.azure.machines.reconciler import INTERVALS, AzureMachineReconciler
 from capipool.providers.azure.pools import setup as pools
 from capipool.runtime.manager import Manager
@@ -77,6 +78,9 @@ def setup(
     machines = AzureMachineReconciler(manager, calls, identities, intervals=often)
     selecting = Selecting(machines, machines.objects.get, selects)
     machines.add_to(manager.controller("azuremachine", selecting, concurrency=concurrency))
+    files = TemplateFiles(manager, identities)
+    selecting = Selecting(files, files.objects.get, selects)
+    files.add_to(manager.controller("azuremachinetemplate-files", selecting, concurrency=4))
     clusters = AzureClusterReconciler(manager, calls, identities, again=often.converging or AGAIN)
     selecting = Selecting(clusters, clusters.objects.get, selects)
     clusters.add_to(manager.controller("azurecluster", selecting, concurrency=4))

@@ -41,7 +41,9 @@ async def test_the_example_runs_as_it_is(region: Region) -> None:
         assert conditions(obj) == dict.fromkeys(("Ready", "VMRunning", "NetworkInterfacesReady"), ("True", ""))
         assert (obj.status.failure_reason, obj.status.long_running_operation_states) == ("", ())
         made = region.virtual_machines()[name]
-        assert b"kubeadm join" in base64.b64decode(made.custom_data)
+        data = base64.b64decode(made.custom_data)
+        assert b"kubeadm join" in data
+        assert b'"vnetName": "workers-vnet"' in data
         assert made.size == "Standard_D2s_v3"
         storage = made.properties["storageProfile"]
         assert storage["imageReference"]["communityGalleryImageId"].endswith("/Images/capi-ubun2-2404/Versions/1.31.0")

@@ -13,6 +13,9 @@ IDENTITY: Raw = {
     "spec": {"type": "WorkloadIdentity", "clientID": "c", "tenantID": "t", "allowedNamespaces": {}},
 }
 
+RULE = {"name": "r", "description": "d", "direction": "Inbound", "protocol": "Tcp"}
+GUARDED = {"name": "g", "securityRules": [RULE]}
+
 
 def cluster(**spec: Any) -> Raw:
     return merged(CLUSTER, {"spec": spec})
@@ -99,8 +102,8 @@ def test_a_long_name_is_refused_of_new_clusters() -> None:
         ({"bastionSpec": {"azureBastion": {"name": "b"}}}, "spec.bastionSpec.azureBastion"),
         ({"extendedLocation": {"name": "e", "type": "EdgeZone"}}, "spec.extendedLocation"),
         (
-            {"cloudProviderConfigOverrides": {"rateLimits": [{"name": "diskRateLimit"}]}},
-            "spec.cloudProviderConfigOverrides",
+            {"networkSpec": {"subnets": [{"name": "a", "role": "cluster", "securityGroup": GUARDED}]}},
+            "spec.networkSpec.subnets[0].securityGroup.securityRules",
         ),
         ({"networkSpec": {"vnet": {"name": "v", "cidrBlocks": ["10.0.0.0/8"]}}}, "spec.networkSpec.vnet.cidrBlocks"),
         (

@@ -28,7 +28,6 @@ _FIXED = {"location": _MOVES, "resourceGroup": _MOVES, "subscriptionID": _MOVES,
 _FIXED_NETWORK = {"name": "the nodes live in it", "resourceGroup": "the nodes live in it"}
 _NOT_MADE: Mapping[tuple[str, ...], str] = {
     ("bastionSpec", "azureBastion"): "no bastion host is made",
-    ("cloudProviderConfigOverrides",): "the cloud provider's configuration is written without overrides",
     ("extendedLocation",): "edge zones are not used",
     ("networkSpec", "additionalAPIServerLBPorts"): "no load balancer is made",
     ("networkSpec", "controlPlaneOutboundLB"): "no load balancer is made",
@@ -39,7 +38,7 @@ _NOT_MADE: Mapping[tuple[str, ...], str] = {
     ("networkSpec", "vnet", "peerings"): "no peering is made",
     ("networkSpec", "vnet", "tags"): "no network is made, and none is tagged",
 }
-_SUBNET_NOT_MADE = ("cidrBlocks", "natGateway", "privateEndpoints", "routeTable", "securityGroup", "serviceEndpoints")
+_SUBNET_NOT_MADE = ("cidrBlocks", "natGateway", "privateEndpoints", "serviceEndpoints")
 
 
 def rules() -> list[Rules]:
@@ -133,3 +132,6 @@ def _warnings(raw: Raw) -> Iterator[str]:
         for name in _SUBNET_NOT_MADE:
             if subnet.get(name) not in EMPTY:
                 yield f"spec.networkSpec.subnets[{index}].{name}: accepted, but no subnet is made or changed"
+        if part(subnet, "securityGroup").get("securityRules"):
+            where = f"spec.networkSpec.subnets[{index}].securityGroup.securityRules"
+            yield f"{where}: accepted, but no security group is made or changed"

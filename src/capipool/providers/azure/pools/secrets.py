@@ -1,16 +1,20 @@
-"""Keeps the secret `<pool>-azure-json` for each pool: bootstrap data takes a file from it before the pool is made."""
+"""Keeps the secret `<pool>-azure-json` for each pool: bootstrap data takes a file from it before the pool is made.
+
+Those of machine templates are kept by `machines.files`, which finds their clusters another way.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 from capipool.api.builtin import Secret
 from capipool.api.constants import GROUP, Label
 from capipool.api.core import Cluster, MachinePool
 from capipool.client.client import Client
 from capipool.machinery import errors, objects
-from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
+from capipool.machinery.objects import Object, ObjectMeta, OwnerReference, Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
@@ -31,14 +35,16 @@ AGAIN = dt.timedelta(seconds=30)
 _WITH_SECRET = ("ServicePrincipal", "ManualServicePrincipal")
 
 
-class CloudConfigReconciler:
-    """Writes the secret, and writes it anew when what it says changes. It goes with its pool."""
+ObjectT = TypeVar("ObjectT", bound=Object)
 
-    def __init__(self, manager: Manager, identities: Identities) -> None:
+
+class CloudConfigs(Generic[ObjectT]):
+    """Writes the secrets of one kind, and writes them anew when what they say changes. Each goes with its object."""
+
+    def __init__(self, manager: Manager, identities: Identities, kind: type[ObjectT]) -> None:
         self._client: Client = manager.client
         self._identities = identities
-        self.objects = manager.caches.of(AzureMachinePool)
-        self._machine_pools = manager.caches.of(MachinePool)
+        self.objects = manager.caches.of(kind)
         self._clusters = manager.caches.of(Cluster)
         self._azure_clusters = manager.caches.of(AzureCluster)
         self._cluster_identities = manager.caches.of(AzureClusterIdentity)
@@ -48,7 +54,6 @@ class CloudConfigReconciler:
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch all that the files are made from."""
         controller.watch(self.objects, _object_changed)
-        controller.watch(self._machine_pools, self._machine_pool_changed)
         controller.watch(self._azure_clusters, self._fact_changed)
         controller.watch(self._clusters, self._fact_changed)
         controller.watch(self._cluster_identities, self._fact_changed)
@@ -74,13 +79,13 @@ class CloudConfigReconciler:
             return reconcile.DONE
         login = await self._login(facts)
         said = cloudconfig.files(
-            obj, facts, cluster_name=cluster.metadata.name, subscription=caller.subscription, login=login
+            self._pool(obj), facts, cluster_name=cluster.metadata.name, subscription=caller.subscription, login=login
         )
         written = await self._ensure(obj, cluster, said)
         self._written[key] = (*made_from[:-1], written.metadata.uid)
         return reconcile.DONE
 
-    async def _ensure(self, obj: AzureMachinePool, cluster: Cluster, said: Raw) -> Secret:
+    async def _ensure(self, obj: Object, cluster: Cluster, said: Raw) -> Secret:
         name, data = obj.metadata.name + SUFFIX, {key: text.encode() for key, text in said.items()}
         try:
             there = await self._client.get(Secret, name, obj.metadata.namespace)
@@ -110,14 +115,16 @@ class CloudConfigReconciler:
                 secret = ""
         return Login(spec.tenant_id, spec.client_id, secret)
 
-    def _cluster(self, obj: AzureMachinePool) -> Cluster | None:
-        """The Cluster of a pool: its MachinePool says so, or its label."""
-        namespace, name = obj.metadata.namespace, obj.metadata.labels.get(Label.CLUSTER_NAME, "")
-        for owner in obj.metadata.owner_references:
-            if owner.group_kind == (GROUP, MachinePool.RESOURCE.kind):
-                pool = self._machine_pools.get(ObjectKey(namespace, owner.name))
-                name = pool.spec.cluster_name if pool is not None else name
-        return self._clusters.get(ObjectKey(namespace, name)) if name else None
+    def _cluster(self, obj: ObjectT) -> Cluster | None:
+        """The Cluster of an object."""
+        raise NotImplementedError
+
+    def _pool(self, obj: ObjectT) -> AzureMachinePool:
+        """The object in the words of a pool."""
+        raise NotImplementedError
+
+    def _cluster_named(self, obj: ObjectT, name: str) -> Cluster | None:
+        return self._clusters.get(ObjectKey(obj.metadata.namespace, name)) if name else None
 
     def _facts(self, cluster: Cluster) -> AzureCluster | None:
         reference = cluster.spec.infrastructure_ref
@@ -125,22 +132,15 @@ class CloudConfigReconciler:
             return None
         return self._azure_clusters.get(ObjectKey(cluster.metadata.namespace, reference.name))
 
-    def _machine_pool_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
-        if new is None or (old is not None and old.spec.cluster_name == new.spec.cluster_name):
-            return ()
-        reference = new.spec.template.spec.infrastructure_ref
-        same = reference.group_kind == AzureMachinePool.RESOURCE.group_kind
-        return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
-
     def _fact_changed(
         self,
         old: AzureCluster | Cluster | AzureClusterIdentity | None,
         new: AzureCluster | Cluster | AzureClusterIdentity | None,
     ) -> Iterable[ObjectKey]:
-        """Such changes are rare: every pool is looked at, and nothing written where nothing differs."""
+        """Such changes are rare: every object is looked at, and nothing written where nothing differs."""
         if new is None or (old is not None and old.metadata.generation == new.metadata.generation):
             return ()
-        return [pool.key for pool in self.objects.list()]
+        return [each.key for each in self.objects.list()]
 
     def _secret_changed(self, old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
         """One of ours that somebody deleted, or the secret of an identity."""
@@ -151,14 +151,46 @@ class CloudConfigReconciler:
         if new is None and name.endswith(SUFFIX):
             return [ObjectKey(namespace, name.removesuffix(SUFFIX))]
         named = {i.spec.client_secret.name for i in self._cluster_identities.list() if i.spec.client_secret is not None}
-        return [pool.key for pool in self.objects.list()] if name in named else ()
+        return [each.key for each in self.objects.list()] if name in named else ()
+
+
+class CloudConfigReconciler(CloudConfigs[AzureMachinePool]):
+    """The secrets of pools."""
+
+    def __init__(self, manager: Manager, identities: Identities) -> None:
+        super().__init__(manager, identities, AzureMachinePool)
+        self._machine_pools = manager.caches.of(MachinePool)
+
+    def add_to(self, controller: Controller) -> None:
+        """Have the controller watch all that the files are made from, and whose a pool is."""
+        super().add_to(controller)
+        controller.watch(self._machine_pools, self._machine_pool_changed)
+
+    def _pool(self, obj: AzureMachinePool) -> AzureMachinePool:
+        return obj
+
+    def _cluster(self, obj: AzureMachinePool) -> Cluster | None:
+        """The Cluster of a pool: its MachinePool says so, or its label."""
+        namespace, name = obj.metadata.namespace, obj.metadata.labels.get(Label.CLUSTER_NAME, "")
+        for owner in obj.metadata.owner_references:
+            if owner.group_kind == (GROUP, MachinePool.RESOURCE.kind):
+                pool = self._machine_pools.get(ObjectKey(namespace, owner.name))
+                name = pool.spec.cluster_name if pool is not None else name
+        return self._cluster_named(obj, name)
+
+    def _machine_pool_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
+        if new is None or (old is not None and old.spec.cluster_name == new.spec.cluster_name):
+            return ()
+        reference = new.spec.template.spec.infrastructure_ref
+        same = reference.group_kind == AzureMachinePool.RESOURCE.group_kind
+        return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
 
 
 def _version(secret: SecretMeta) -> str:
     return secret.metadata.resource_version
 
 
-def _object_changed(old: AzureMachinePool | None, new: AzureMachinePool | None) -> Iterable[ObjectKey]:
+def _object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:
     if new is None:
         return [old.key] if old is not None else ()
     owners = new.metadata.owner_references
@@ -166,10 +198,10 @@ def _object_changed(old: AzureMachinePool | None, new: AzureMachinePool | None) 
     return () if same and old is not None and old.metadata.owner_references == owners else [new.key]
 
 
-def _secret(obj: AzureMachinePool, cluster: Cluster, data: dict[str, bytes]) -> Secret:
+def _secret(obj: Object, cluster: Cluster, data: dict[str, bytes]) -> Secret:
     owner = OwnerReference(
-        api_version=AzureMachinePool.RESOURCE.api_version,
-        kind=AzureMachinePool.RESOURCE.kind,
+        api_version=obj.RESOURCE.api_version,
+        kind=obj.RESOURCE.kind,
         name=obj.metadata.name,
         uid=obj.metadata.uid,
         controller=True,
@@ -177,7 +209,7 @@ def _secret(obj: AzureMachinePool, cluster: Cluster, data: dict[str, bytes]) -> 
     meta = ObjectMeta(
         name=obj.metadata.name + SUFFIX,
         namespace=obj.metadata.namespace,
-        labels={cluster.metadata.name: "owned", Label.CLUSTER_NAME: cluster.metadata.name},
+        labels={Label.CLUSTER_NAME: cluster.metadata.name},
         owner_references=(owner,),
     )
     return objects.new(Secret, metadata=meta, data=data)
