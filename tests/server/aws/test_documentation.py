@@ -70,6 +70,7 @@ async def test_the_example_runs() -> None:
         async with region(running) as aws:
             await aws.world.load(example)
             await aws.world.running_pool("workers", 3)
+            assert len(aws.cloud.versions("workers")) == 1, "tags make no second version of what is new"
             group = aws.cloud.group("workers")
             assert group["CapacityRebalance"]
             assert len(group["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]) == 2
