@@ -136,3 +136,10 @@ def test_the_machines_of_a_template_each_have_a_role_assignment_of_their_own() -
 
 def test_a_template_names_no_machine() -> None:
     assert paths(ask("AzureMachineTemplate", template(providerID="azure:///a"))[1]) == ["spec.template.spec.providerID"]
+
+
+def test_a_public_address_is_not_made_and_that_is_said() -> None:
+    (said,) = ask("AzureMachine", machine(allocatePublicIP=True))[1].warnings
+    assert said.startswith("spec.allocatePublicIP: accepted, but")
+    (said,) = ask("AzureMachineTemplate", template(allocatePublicIP=True))[1].warnings
+    assert said.startswith("spec.template.spec.allocatePublicIP: accepted, but")

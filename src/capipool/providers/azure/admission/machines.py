@@ -130,8 +130,14 @@ def _spec(spec: Mapping[str, Any], path: str) -> Iterator[FieldError]:
 
 
 def _warn_machine(raw: Raw) -> Iterator[str]:
-    yield from hardware.warnings(part(raw, "spec"), "spec")
+    yield from _warnings(part(raw, "spec"), "spec")
 
 
 def _warn_template(raw: Raw) -> Iterator[str]:
-    yield from hardware.warnings(part(raw, "spec", "template", "spec"), _TEMPLATE)
+    yield from _warnings(part(raw, "spec", "template", "spec"), _TEMPLATE)
+
+
+def _warnings(spec: Mapping[str, Any], path: str) -> Iterator[str]:
+    yield from hardware.warnings(spec, path)
+    if spec.get("allocatePublicIP"):
+        yield f"{path}.allocatePublicIP: accepted, but no public address is made"
