@@ -15,6 +15,7 @@ from capipool.providers.aws.eks.api.nodeadmconfig import NodeadmConfig
 from tests.server.aws import cloud
 from tests.server.aws.eks.world import CLUSTER, EKS, MANIFEST, condition, installed
 from tests.server.clouds.world import NS
+from tests.shared import shared
 from tests.unit.aws.eks.boots import Parts, cloud_config
 
 POOL = """
@@ -155,3 +156,18 @@ async def test_a_missing_secret_is_told_and_older_data_stays_in_use(eks: EKS) ->
     await eks.world.until(told)
     assert (await eks.world.client.get(NodeadmConfig, "boot", NS)).status.ready
     assert (await until_data(eks, bool)).data == before.data
+
+
+async def test_upstreams_manifest_of_a_cluster_that_exists_becomes_ready_as_it_is(eks: EKS) -> None:
+    """But for the node group, which EKS keeps: the control plane finds its cluster by upstream's name for it."""
+    eks.make_cluster("default_demo-control-plane")
+    text = shared("upstream/manifests/aws-eks-managedmachinepool.yaml").read_text()
+    await eks.world.load(text, without=("AWSManagedMachinePool",))
+
+    async def ready() -> bool:
+        found = await eks.world.client.get(NodeadmConfig, "demo-pool-0", NS)
+        return bool(found.status.ready)
+
+    await eks.world.until(ready)
+    secret = await eks.secret("demo-pool-0")
+    assert Parts(secret.data["value"]).node_config["cluster"]["name"] == "default_demo-control-plane"

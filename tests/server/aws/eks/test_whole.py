@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from capipool.api.core import Cluster, MachinePool
+from capipool.api.core import Cluster, Machine, MachinePool
 from capipool.machinery import codec, errors
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.eks import tokens
 from capipool.providers.aws.eks.api.nodeadmconfig import NodeadmConfig
+from capipool.providers.aws.machines.api import AWSMachine
 from capipool.sdk import CloudUnavailable
 from tests.server.aws import cloud
 from tests.server.aws.eks.world import BUSY, CLUSTER, EKS, condition, installed
@@ -198,6 +199,65 @@ def test_the_policy_of_the_docs_names_actions_that_exist() -> None:
         library = boto3.client(service, region_name=cloud.REGION)
         there |= {f"{service}:{api}" for api in library.meta.service_model.operation_names}
     assert allowed() - there == {"iam:PassRole"}
+
+
+DEPLOYMENT = """
+---
+apiVersion: cluster.x-k8s.io/v1beta2
+kind: MachineDeployment
+metadata: {name: singles}
+spec:
+  clusterName: demo
+  replicas: 1
+  selector: {matchLabels: {of: singles}}
+  template:
+    metadata: {labels: {of: singles}}
+    spec:
+      clusterName: demo
+      version: v1.31.0
+      bootstrap:
+        configRef: {apiGroup: bootstrap.cluster.x-k8s.io, kind: NodeadmConfigTemplate, name: singles}
+      infrastructureRef: {apiGroup: infrastructure.cluster.x-k8s.io, kind: AWSMachineTemplate, name: singles}
+---
+apiVersion: infrastructure.cluster.x-k8s.io/v1beta2
+kind: AWSMachineTemplate
+metadata: {name: singles}
+spec:
+  template: {spec: {instanceType: t3.large, ami: {eksLookupType: AmazonLinux2023}}}
+---
+apiVersion: bootstrap.cluster.x-k8s.io/v1beta2
+kind: NodeadmConfigTemplate
+metadata: {name: singles}
+spec:
+  template: {spec: {preNodeadmCommands: ["echo single"]}}
+"""
+
+
+async def test_single_machines_boot_with_it_too_and_keep_what_they_were_given(eks: EKS) -> None:
+    eks.publish("1.31")
+    eks.make_cluster()
+    await eks.world.load(EXAMPLE.split("# How many nodes", 1)[0].rstrip().removesuffix("---") + DEPLOYMENT)
+
+    async def joined() -> bool:
+        return len(await eks.world.ready_nodes()) == 1
+
+    async def why() -> object:
+        there = [*await eks.world.client.list(Machine, NS), *await eks.world.client.list(AWSMachine, NS)]
+        return [(o.metadata.name, [(c.type, c.reason, c.message) for c in o.status.conditions]) for o in there]
+
+    await eks.world.until(joined, seconds=40, why=why)
+    (made,) = await eks.world.client.list(NodeadmConfig, NS)
+    before = await eks.secret(made.status.data_secret_name)
+    assert "echo single" in Parts(before.data["value"]).of("text/x-shellscript")
+    patch = {"spec": {"preNodeadmCommands": ["echo other"]}}
+    await eks.world.patch(NodeadmConfig, made.metadata.name, patch)
+
+    async def seen() -> bool:
+        found = await eks.world.client.get(NodeadmConfig, made.metadata.name, NS)
+        return (found.status.observed_generation or 0) > made.metadata.generation
+
+    await eks.world.until(seen)
+    assert (await eks.secret(made.status.data_secret_name)).data == before.data
 
 
 def test_the_example_names_one_object_of_each_kind() -> None:

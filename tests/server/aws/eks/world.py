@@ -100,16 +100,18 @@ class EKS:
         self.calls = calls
         self.facts = facts
         """Of the network that was made: `vpc`, `subnet`, `public`, `group`, `cluster_group`."""
+        self.name = CLUSTER
         self.seen: list[str] = []
         """The tokens that were let in, each once, in their order."""
         self.world: World
         self.joiner: Joiner
 
-    def make_cluster(self) -> None:
+    def make_cluster(self, name: str = CLUSTER) -> None:
         """Somebody creates the EKS cluster."""
+        self.name = name
         subnets = [self.facts["subnet"], self.facts["public"]]
         self.cloud.client("eks").create_cluster(
-            name=CLUSTER,
+            name=name,
             version="1.31",
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks",
             resourcesVpcConfig={"subnetIds": subnets, "securityGroupIds": [self.facts["group"]]},
@@ -137,7 +139,7 @@ class EKS:
     @property
     def cluster(self) -> Any:
         """The cluster as moto keeps it; what a test sets is what DescribeCluster says."""
-        return get_backend("eks")[ACCOUNT][REGION].clusters[CLUSTER]
+        return get_backend("eks")[ACCOUNT][REGION].clusters[self.name]
 
     async def control_plane(self) -> AWSManagedControlPlane:
         return await self.world.client.get(AWSManagedControlPlane, "demo", NS)
@@ -169,7 +171,7 @@ class EKS:
             return None
         text = token.removeprefix(tokens.PREFIX)
         url = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        if not is_signed(url, {"x-k8s-aws-id": CLUSTER}, secret="test"):
+        if not is_signed(url, {"x-k8s-aws-id": self.name}, secret="test"):
             return None
         if token not in self.seen:
             self.seen.append(token)
