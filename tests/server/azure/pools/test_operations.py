@@ -14,10 +14,12 @@ from capipool.sdk import (
     CloudUnavailable,
     GroupChanged,
     InstanceGroupNotFound,
+    InstanceState,
     InsufficientCapacity,
     QuotaExceeded,
     Throttled,
 )
+from capipool.testing.azure import ScaleSet
 from capipool.testing.conformance.lab import live
 from tests.server.azure.pools import lab as labs
 from tests.server.azure.pools.lab import AzureLab
@@ -181,6 +183,25 @@ async def test_what_is_to_be_replaced_is_noted_before_anything_is_deleted(lab: A
     assert victim not in live(group)
     await lab.provider.ensure(pool, lab.launch(), replicas=1, seen=group)
     assert lab.provider._pending.of(pool.object) == ()  # type: ignore[attr-defined]
+
+
+async def test_what_azure_did_not_launch_is_asked_for_again_once_a_minute(
+    lab: AzureLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = lab.pool()
+    await lab.created(pool, replicas=2)
+    group = await lab.until(pool, lambda g: all(i.state is InstanceState.RUNNING for i in g.instances))
+    await lab.provider.ensure(pool, lab.launch(), replicas=2, seen=group)
+    monkeypatch.setattr(ScaleSet, "capacity", property(lambda _: 3))
+    lab.arm.log.clear()
+    for _ in range(4):
+        group = await lab.until(pool, lambda g: True)
+        await lab.provider.ensure(pool, lab.launch(), replicas=2, seen=group)
+        lab.provider._inventory._rest.clear()  # type: ignore[attr-defined]
+    assert [r.method for r in lab.arm.log.mutating] == ["PATCH"]
+    lab.clock.ahead += dt.timedelta(minutes=2)
+    await lab.provider.ensure(pool, lab.launch(), replicas=2, seen=await lab.until(pool, lambda g: True))
+    assert [r.method for r in lab.arm.log.mutating] == ["PATCH", "PATCH"]
 
 
 async def _deleted(lab: AzureLab, pool: object) -> None:

@@ -17,6 +17,8 @@ from capipool.sdk import Instance, InstanceState, InstanceView, Pool
 from capipool.workload import nodes
 
 POOL_LABEL = "azuremachinepool.infrastructure.cluster.x-k8s.io/machine-pool"
+_LONGEST = 63
+"""Characters that a label's key or value may have; longer names are found by other labels."""
 _STATES = {
     InstanceState.PENDING: "Creating",
     InstanceState.RUNNING: "Succeeded",
@@ -41,9 +43,10 @@ class Described:
 
     def machine(self, pool: Pool[AzureMachinePool], instance: Instance) -> Raw:
         """Which instance it is."""
-        labels = {pool.cluster.metadata.name: "owned"}
-        if len(pool.object.metadata.name) <= 63:
-            labels[POOL_LABEL] = pool.object.metadata.name
+        cluster, name = pool.cluster.metadata.name, pool.object.metadata.name
+        labels = {cluster: "owned"} if len(cluster) <= _LONGEST else {}
+        if len(name) <= _LONGEST:
+            labels[POOL_LABEL] = name
         spec = {"providerID": instance.provider_id}
         if not is_flexible(pool.object):
             spec["instanceID"] = ids.last(instance.provider_id)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from capipool.api.constants import Label
 from capipool.machinery.objects import Raw
+from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure import failures, ids
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Calls
@@ -40,8 +41,11 @@ from capipool.sdk import (
     Report,
     RolloutMode,
     Strategy,
+    inputs,
 )
 
+NUDGE = dt.timedelta(minutes=1)
+"""How long Azure is given to launch what is missing."""
 SERVICE = "scalesets"
 """What upstream calls the part that begins operations on scale sets."""
 _LIVE = (InstanceState.PENDING, InstanceState.RUNNING, InstanceState.FAILED)
@@ -67,6 +71,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         self._inventory = Inventory(self._sets)
         self._pending = Pending(manager.client)
         self._setbacks = Setbacks()
+        self._nudged: dict[ObjectKey, dt.datetime] = {}
         self._roles = Roles(calls, manager.client)
         self._writer = Writer(manager, calls, self._sets, self._pending, self._setbacks)
 
@@ -191,6 +196,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
             if self._writer.wrote(pool.object):
                 self._inventory.forget(place)
         await self._restore(pool, place, before)
+        await self._nudge(pool, place, before)
         await self._roles.ensure(pool.object, place, before.raw)
         await self._name(pool.object, str(before.raw["id"]))
 
@@ -210,6 +216,18 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
                     self._pending.drop(pool.object, operation)
             elif not self._busy(pool.object):
                 await self._resize(pool, place, operation.wanted, seen)
+
+    async def _nudge(self, pool: Pool[AzureMachinePool], place: Place, seen: Seen) -> None:
+        """Say the capacity once more where instances are missing: Azure tries once to launch, and then lets it be."""
+        obj, now = pool.object, self._clock.now()
+        live = sum(i.state in _LIVE for i in seen.instances(flexible=is_flexible(obj)))
+        idle = seen.state in ("Succeeded", "Failed", "Canceled") and not self._pending.of(obj)
+        if live >= seen.capacity or not idle or inputs.is_externally_scaled(pool.machine_pool):
+            return
+        if self._setbacks.is_held(obj.key, now=now) or now < self._nudged.get(obj.key, now):
+            return
+        self._nudged[obj.key] = now + NUDGE
+        await self._resize(pool, place, seen.capacity, seen)
 
     # --- instances
 
@@ -313,6 +331,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
     def _forget(self, obj: AzureMachinePool, place: Place) -> None:
         self._pending.forget(obj)
         self._setbacks.forget(obj.key)
+        self._nudged.pop(obj.key, None)
         self._inventory.drop(obj.key, place)
         self._writer.forget(obj)
 

@@ -68,6 +68,11 @@ class Setbacks:
         if known is not None and now >= known.until:
             self.forget(key)
 
+    def is_held(self, key: ObjectKey, *, now: dt.datetime) -> bool:
+        """Whether it is too early to try again, whatever failed."""
+        known = self._known.get(key)
+        return known is not None and now < known.until
+
     def hold(self, key: ObjectKey, *, about: str, now: dt.datetime) -> None:
         """Raise the failure, if the same thing is wanted and it is too early to try again."""
         known = self._known.get(key)

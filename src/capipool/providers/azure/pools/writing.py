@@ -151,7 +151,8 @@ class Writer:
         body = model.merged(self._body(context, resolved), model.secret_parts(obj, data))
         if not any("networkProfile" in path for path in comparing.differences(body, seen.raw)):
             del body["properties"]["virtualMachineProfile"]["networkProfile"]
-        body["zones"] = sorted({*context.scope.zones, *(seen.raw.get("zones") or ())})
+        if zones := sorted({*context.scope.zones, *(seen.raw.get("zones") or ())}):
+            body["zones"] = zones  # Azure takes none away
         body["sku"]["capacity"] = seen.capacity
         history = seen.history.followed_by(launch.revision, [instances.created(raw) for raw in seen.listed])
         kept = {name: value for name, value in seen.tags.items() if name != HISTORY}
