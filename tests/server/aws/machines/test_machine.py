@@ -14,7 +14,7 @@ from capipool.providers.aws import tags
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.machines import marks
-from capipool.sdk.errors import InsufficientCapacity
+from capipool.sdk.errors import CloudUnavailable, InsufficientCapacity, PermissionDenied
 from tests.server.aws.machines.bed import NS, Bed, in_a_bed
 from tests.server.aws.machines.gaps import forget_terminated
 
@@ -163,6 +163,38 @@ async def test_security_groups_are_kept_right_and_others_left_alone(bed: Bed) ->
     await bed.patch({"spec": {"additionalSecurityGroups": [{"filters": [{"name": "group-name", "values": ["no"]}]}]}})
     await bed.until(lambda: told(bed, "SecurityGroupsSyncFailed", "SecurityGroupsReady"))
     assert "match no security group" in (await bed.condition("SecurityGroupsReady"))[2]
+
+
+@in_a_bed
+async def test_a_machine_whose_tags_may_not_be_written_is_ready_and_says_so(bed: Bed) -> None:
+    await bed.machine()
+    id = (await bed.ready()).spec.instance_id
+
+    async def denied(operation: str, done: bool) -> None:
+        if operation == "create_tags":
+            raise PermissionDenied("ec2:CreateTags")
+
+    bed.calls.fault = denied
+    bed.cloud.tag(id, {"cost": "2"})
+    await bed.until(lambda: told(bed, "PermissionDenied", "Ready"))
+    assert (await bed.obj()).status.ready
+    assert (await bed.condition())[0] == "True"
+
+
+@in_a_bed
+async def test_an_instance_whose_launch_was_not_recorded_is_taken_even_if_its_groups_are_gone(bed: Bed) -> None:
+    more = bed.group("more")
+
+    async def lost(operation: str, done: bool) -> None:
+        if operation == "run_instances" and done:
+            filters = [{"name": "group-name", "values": ["no"]}]
+            await bed.patch({"spec": {"additionalSecurityGroups": [{"filters": filters}]}})
+            raise CloudUnavailable("run_instances", detail="ReadTimeoutError")
+
+    bed.calls.fault = lost
+    await bed.machine(additionalSecurityGroups=[{"id": more}])
+    assert (await bed.ready()).spec.instance_id == bed.instances()[0]["InstanceId"]
+    assert bed.states() == ["running"]
 
 
 @in_a_bed

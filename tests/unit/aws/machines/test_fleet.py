@@ -13,6 +13,7 @@ from capipool.machinery.objects import Raw
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.machines.fleet import BATCH, Fleet
 from capipool.providers.aws.places import Place
+from capipool.sdk.errors import CloudUnavailable
 from capipool.testing import virtual
 
 REST, BUSY = 50.0, 4.0
@@ -26,12 +27,15 @@ class EC2:
         self.asked: list[int] = []
         self.blind = False
         """Whether filters find nothing, as they may for a moment."""
+        self.away = False
 
     def describe_instances(self, **said: Any) -> Raw:
         if "InstanceIds" in said:
             return self._by_id(said["InstanceIds"])
         (wanted,) = said["Filters"]
         self.asked.append(len(wanted["Values"]))
+        if self.away:
+            raise TimeoutError
         found = [] if self.blind else [id for id in wanted["Values"] if id in self.ids]
         half = len(found) // 2  # on two pages
         page, more = (found[half:], {}) if "NextToken" in said else (found[:half], {"NextToken": "2"})
@@ -105,6 +109,18 @@ async def test_an_empty_answer_is_no_proof_that_an_instance_is_gone() -> None:
     await asyncio.sleep(1)
     ec2.ids.clear()
     assert await fleet.get(place, "i-0000", max_age=0) is None
+
+
+@on_virtual_time
+async def test_a_look_that_failed_has_failed_for_all_who_waited() -> None:
+    ec2, fleet, place = bed(20)
+    ec2.away = True
+    found = await asyncio.gather(*(fleet.get(place, id, max_age=REST) for id in ec2.ids), return_exceptions=True)
+    assert {type(error) for error in found} == {CloudUnavailable}
+    assert len(ec2.asked) == 1
+    ec2.away = False
+    await asyncio.sleep(1)
+    assert await fleet.get(place, "i-0000", max_age=REST)
 
 
 @on_virtual_time

@@ -14,6 +14,7 @@ from capipool.machinery.objects import Raw
 from capipool.providers.aws import failures
 from capipool.providers.aws.machines import marks
 from capipool.providers.aws.places import Place
+from capipool.sdk.errors import ProviderError
 
 BATCH = 200
 """Values that a filter takes."""
@@ -26,6 +27,8 @@ class _Shelf:
     """By id: when it was asked for (loop time, seconds), and the answer; None where there is no such instance."""
     written: dict[str, float] = field(default_factory=dict)
     """By id: when it was written last. What was asked for earlier is not believed, whenever its answer came."""
+    failed: tuple[float, ProviderError] | None = None
+    """When a look failed last (loop time, seconds), and how: whoever waited for it meanwhile does not look again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -43,7 +46,7 @@ class Fleet:
         async with shelf.lock:
             at, _ = shelf.seen.setdefault(id, (float("-inf"), None))
             if at < asked - max_age or at <= shelf.written.get(id, float("-inf")):
-                await self._refresh(place, shelf, id)
+                await self._look(place, shelf, id, asked)
             return shelf.seen[id][1]
 
     async def find(self, place: Place, mark: str) -> Raw | None:
@@ -71,6 +74,15 @@ class Fleet:
 
     def _shelf(self, place: Place) -> _Shelf:
         return self._shelves.setdefault(place.key, _Shelf())
+
+    async def _look(self, place: Place, shelf: _Shelf, id: str, asked: float) -> None:
+        if shelf.failed is not None and shelf.failed[0] >= asked:
+            raise shelf.failed[1]
+        try:
+            await self._refresh(place, shelf, id)
+        except ProviderError as error:
+            shelf.failed = (asyncio.get_running_loop().time(), error)
+            raise
 
     async def _refresh(self, place: Place, shelf: _Shelf, id: str) -> None:
         """One call, for this one and as many others as it takes, those first that were not seen for the longest."""

@@ -85,7 +85,7 @@ class Launcher:
         """Have the one instance there, and its ids in the spec; return it. Raises ProviderError, ApiError."""
         attempt = marks.attempt(obj)
         if attempt is not None and (there := await self._fleet.find(home.place, marks.mark(obj))) is not None:
-            await self._record(obj, home, there)
+            await self._record(obj, home, there, None)
             return there
         turn = self._turns.get(obj.metadata.uid, 0)
         zone = machine.spec.failure_domain or ""
@@ -93,7 +93,7 @@ class Launcher:
         wanted = await self._parameters(obj, machine, home, found)
         attempt = await self._begin(obj, home, request.digest(wanted), attempt)
         instance = await self._run(obj, home, found, {**wanted, "ClientToken": attempt.token})
-        await self._record(obj, home, instance)
+        await self._record(obj, home, instance, found)
         return instance
 
     def forget(self, uid: str) -> None:
@@ -162,13 +162,17 @@ class Launcher:
             error.delay = _NEXT_SUBNET
         return error
 
-    async def _record(self, obj: AWSMachine, home: Home, instance: Raw) -> None:
-        """Write the instance's ids into the spec, and what it was made with beside it."""
+    async def _record(self, obj: AWSMachine, home: Home, instance: Raw, found: Found | None) -> None:
+        """Write the instance's ids into the spec, and what it was made with beside it, where that is known.
+
+        Nothing here may fail but the write: an instance that is not recorded is not seen to.
+        """
         self._fleet.note(home.place, instance)
-        groups = home.core_groups(obj) | await self._locator.groups(home.place, obj.spec.additional_security_groups)
-        user = marks.user_tags(obj, home.place.additional_tags)
-        spec = {"providerID": provider_id(instance), "instanceID": instance["InstanceId"]}
-        await self._patch(obj, {"spec": spec, "metadata": {"annotations": marks.applied(user, groups)}})
+        patch: Raw = {"spec": {"providerID": provider_id(instance), "instanceID": instance["InstanceId"]}}
+        if found is not None:
+            applied = marks.applied(marks.user_tags(obj, home.place.additional_tags), set(found.groups))
+            patch["metadata"] = {"annotations": applied}
+        await self._patch(obj, patch)
 
     async def _patch(self, obj: AWSMachine, patch: Raw) -> None:
         await self._client.patch(AWSMachine, obj.metadata.name, obj.metadata.namespace, patch=patch)

@@ -25,6 +25,7 @@ from capipool.providers.aws.machines.fleet import Fleet
 from capipool.providers.aws.machines.home import Home, Homes
 from capipool.providers.aws.machines.launching import Launcher, instance_id
 from capipool.providers.aws.machines.locating import Locator
+from capipool.providers.aws.machines.status import Upkept
 from capipool.providers.aws.machines.upkeep import Upkeep
 from capipool.providers.aws.places import REGION_ANNOTATION, Place
 from capipool.runtime import reconcile
@@ -96,15 +97,15 @@ class AWSMachineReconciler:
             now=self._clock.now(),
         )
         step = decide(world)
-        groups = None
+        upkept = status.NOTHING
         if step.act is Act.LAUNCH and home is not None:
             instance = await self._launch(obj, machine, home)
             step = decide(dataclasses.replace(world, id=instance["InstanceId"], instance=instance))
         elif step.act is Act.KEEP and home is not None and instance is not None:
-            groups = await self._maintain(obj, home, instance)
+            upkept = await self._maintain(obj, home, instance)
         self._tell(obj, step)
-        await self._write(obj, status.of(obj, step, instance=instance, groups=groups, now=world.now))
-        return self._next(step.pace)
+        await self._write(obj, status.of(obj, step, instance=instance, now=world.now, upkept=upkept))
+        return self._next(step.pace) if upkept.problem is None else self._again(upkept.problem)
 
     async def _launch(self, obj: AWSMachine, machine: Machine, home: Home) -> Raw:
         instance = await self._launcher.launch(obj, machine, home)
@@ -113,17 +114,20 @@ class AWSMachineReconciler:
         self._events.event(obj, "Normal", "SuccessfulCreate", said)
         return instance
 
-    async def _maintain(self, obj: AWSMachine, home: Home, instance: Raw) -> Raw:
-        """Tags and security groups; returns the condition of the latter."""
-        await self._upkeep.tags(obj, home, instance)
+    async def _maintain(self, obj: AWSMachine, home: Home, instance: Raw) -> Upkept:
+        """Tags and security groups. What goes wrong with them does not keep the machine from being ready."""
+        try:
+            await self._upkeep.tags(obj, home, instance)
+        except ProviderError as error:
+            return Upkept(problem=error)
         try:
             groups = await self._upkeep.groups(obj, home, instance)
         except ProviderError as error:
-            return status.groups_condition(error)
+            return Upkept(status.groups_condition(error))
         applied = marks.applied(marks.user_tags(obj, home.place.additional_tags), groups)
         if any(obj.metadata.annotations.get(name) != value for name, value in applied.items()):
             await self._patch(obj, {"metadata": {"annotations": applied}})
-        return status.groups_condition(None)
+        return Upkept(status.groups_condition(None))
 
     def _tell(self, obj: AWSMachine, step: Step) -> None:
         if step.failure and obj.status.failure_message != step.failure:
@@ -139,6 +143,8 @@ class AWSMachineReconciler:
             return await self._release(obj)
         place = self._place(obj)
         instance = await self._look(obj, place, id) if id else await self._fleet.find(place, marks.mark(obj))
+        if instance is not None:
+            self._remember(obj, place, instance["InstanceId"])
         world = World(
             provisioned=True,
             has_data=True,
@@ -153,7 +159,7 @@ class AWSMachineReconciler:
             return await self._release(obj)
         if step.act is Act.TERMINATE and instance is not None:
             await self._terminate(obj, place, instance["InstanceId"])
-        await self._write(obj, status.of(obj, step, instance=None, groups=None, now=world.now))
+        await self._write(obj, status.of(obj, step, instance=None, now=world.now))
         return self._next(step.pace)
 
     async def _terminate(self, obj: AWSMachine, place: Place, id: str) -> None:
@@ -202,6 +208,9 @@ class AWSMachineReconciler:
         if not error.quiet:
             reason = "FailedTerminate" if obj.deleting else "FailedCreate" if not launched else error.reason
             self._events.event(obj, "Warning", reason, str(error))
+        return self._again(error)
+
+    def _again(self, error: ProviderError) -> Result:
         if error.delay is None:
             raise errors.ServiceUnavailable(str(error)) from error
         return RequeueAfter(error.delay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import statuses
@@ -13,9 +14,22 @@ from capipool.sdk.errors import ProviderError
 _SPOT = ("spot", "capacity-block")
 
 
-def of(obj: AWSMachine, step: Step, *, instance: Raw | None, groups: Raw | None, now: dt.datetime) -> Raw:
-    """The status after a step. `groups`: the condition of its security groups, where they were looked at."""
-    made: Raw = {"conditions": _conditions(obj, [step.said, groups], now)}
+@dataclass(frozen=True, slots=True)
+class Upkept:
+    """What came of keeping an instance right."""
+
+    groups: Raw | None = None
+    """The condition of its security groups, where they were looked at."""
+    problem: ProviderError | None = None
+    """What went wrong beside them."""
+
+
+NOTHING = Upkept()
+
+
+def of(obj: AWSMachine, step: Step, *, instance: Raw | None, now: dt.datetime, upkept: Upkept = NOTHING) -> Raw:
+    """The status after a step."""
+    made: Raw = {"conditions": _conditions(obj, step.said, upkept, now)}
     if step.ready is not None:
         made["ready"] = step.ready
     if step.state:
@@ -64,9 +78,14 @@ def addresses(instance: Raw) -> list[Raw]:
     return found
 
 
-def _conditions(obj: AWSMachine, wanted: list[Raw | None], now: dt.datetime) -> list[Raw]:
+def _conditions(obj: AWSMachine, instance: Raw, upkept: Upkept, now: dt.datetime) -> list[Raw]:
     """These, and `Ready`, which sums up: it carries the reason of the first that is not so."""
-    said = [condition for condition in wanted if condition is not None]
+    said = [condition for condition in (instance, upkept.groups) if condition is not None]
     bad = next((c for c in said if c["status"] != "True"), None)
-    summary = {**bad, "type": "Ready"} if bad is not None else statuses.condition("Ready", True)
+    if bad is not None:
+        summary = {**bad, "type": "Ready"}
+    elif (problem := upkept.problem) is not None:
+        summary = statuses.condition("Ready", False, reason=problem.reason, message=str(problem), severity="Warning")
+    else:
+        summary = statuses.condition("Ready", True)
     return statuses.conditions(obj.status.conditions, [*said, summary], now)
