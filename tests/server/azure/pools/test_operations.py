@@ -204,6 +204,20 @@ async def test_what_azure_did_not_launch_is_asked_for_again_once_a_minute(
     assert [r.method for r in lab.arm.log.mutating] == ["PATCH", "PATCH"]
 
 
+async def test_a_windows_pool_has_a_password_that_is_made_once_and_that_nobody_knows() -> None:
+    async with labs.running(spec={"template": {"osDisk": {"osType": "Windows"}}}) as lab:
+        pool = lab.pool()
+        before = await lab.created(pool, replicas=1)
+        system = lab.arm.scale_set("conformance").profile["osProfile"]
+        password = system["adminPassword"]
+        assert len(password) > 20
+        assert system["computerNamePrefix"] == "win-mance"
+        await lab.provider.ensure(pool, lab.launch("r2"), replicas=1, seen=before)
+        await lab.until(pool, lambda g: g.revision == "r2")
+        assert lab.arm.scale_set("conformance").profile["osProfile"]["adminPassword"] == password
+        assert password not in str(await lab.read("conformance"))
+
+
 async def _deleted(lab: AzureLab, pool: object) -> None:
     for _ in range(50):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from collections.abc import AsyncIterator
 
@@ -9,7 +10,10 @@ import pytest
 
 from capipool.api.builtin import Secret
 from capipool.api.core import Machine, MachinePool
+from capipool.machinery import objects
+from capipool.machinery.objects import ObjectMeta
 from capipool.providers.azure.api.machinepool import AzureMachinePool
+from capipool.providers.azure.pools import rollouts
 from tests.server.azure.pools import world as worlds
 from tests.server.azure.pools.world import POOL, Region, condition
 from tests.server.clouds.world import NS
@@ -17,6 +21,7 @@ from tests.server.clouds.world import NS
 FLEXIBLE = (("  location: eastus\n  strategy:", "  orchestrationMode: Flexible\n  location: eastus\n  strategy:"),)
 
 
+TEMPLATE = "  template:\n    osDisk:\n      diskSizeGB: 30"
 Edits = tuple[tuple[str, str], ...]
 BOTH = pytest.mark.parametrize("edits", [(), FLEXIBLE], ids=["uniform", "flexible"])
 
@@ -81,6 +86,23 @@ async def test_an_upgrade_replaces_every_instance_with_one_of_the_other_image(re
     assert gallery.version == "1.32.0"
 
 
+@BOTH
+async def test_azure_rolls_by_itself_where_it_is_told_to(region: Region, edits: Edits) -> None:
+    health = "{name: ApplicationHealthLinux, publisher: Microsoft.ManagedServices, version: '1.0'}"
+    before, after = TEMPLATE, TEMPLATE.replace("template:\n", f"template:\n    vmExtensions: [{health}]\n")
+    await region.begin(edits=(*edits, (before, after)))
+    await region.annotate({rollouts.ANNOTATION: "Native"})
+    await region.patch({"template": {"osDisk": {"diskSizeGB": 50}}})
+
+    def done() -> bool:
+        return all(m.properties["storageProfile"]["osDisk"]["diskSizeGB"] == 50 for m in region.scale_set().live)
+
+    await region.until(lambda p: done() and condition(p, "ScaleSetModelUpdated")[0] == "True", seconds=60)
+    await region.world.running_pool(POOL, 3)
+    assert region.scale_set().upgrade is not None
+    await region.until(lambda _: region.scale_set().upgrade_mode == "Manual")
+
+
 async def test_tags_reach_the_scale_set_and_replace_nobody(region: Region) -> None:
     await region.begin()
     before = region.names()
@@ -107,10 +129,8 @@ async def test_a_machine_that_failed_is_replaced(region: Region) -> None:
 
 @pytest.mark.parametrize("policy", ["Deallocate", "Delete"])
 async def test_an_evicted_machine_is_replaced_whether_azure_keeps_it_or_not(region: Region, policy: str) -> None:
-    spot = f"    spotVMOptions:\n      evictionPolicy: {policy}\n    osDisk:"
-    await region.begin(
-        edits=(("  template:\n    osDisk:\n      diskSizeGB: 30", f"  template:\n{spot}\n      diskSizeGB: 30"),)
-    )
+    spot = TEMPLATE.replace("template:\n", f"template:\n    spotVMOptions: {{evictionPolicy: {policy}}}\n")
+    await region.begin(edits=((TEMPLATE, spot),))
     victim = min(region.scale_set().live, key=lambda m: m.name)
     victim.created -= dt.timedelta(minutes=1)
     await region.evict(victim)
@@ -147,3 +167,27 @@ async def test_a_pool_that_is_deleted_is_drained_and_leaves_nothing(region: Regi
     await region.world.until(gone)
     assert not region.arm.state.scale_sets
     assert [r.action for r in region.arm.log.mutating].count("virtualMachineScaleSets/delete") == 1
+
+
+async def test_the_files_of_the_cloud_provider_follow_the_identity_and_come_back_when_deleted(region: Region) -> None:
+    where = ("  type: WorkloadIdentity", "  type: ServicePrincipal\n  clientSecret: {name: login, namespace: default}")
+    meta = ObjectMeta(name="login", namespace=NS)
+    await region.world.client.create(objects.new(Secret, metadata=meta, data={"clientSecret": b"first-password"}))
+    await region.begin(edits=(where,))
+    name = f"{POOL}-azure-json"
+
+    async def content() -> bytes:
+        for secret in await region.world.client.list(Secret, NS):
+            if secret.metadata.name == name:
+                return secret.data["worker-node-azure.json"]
+        return b""
+
+    async def holds(password: bytes) -> bool:
+        return password in await content()
+
+    assert await holds(b"first-password")
+    data = {"clientSecret": base64.b64encode(b"second-password").decode()}
+    await region.world.client.patch(Secret, "login", NS, patch={"data": data})
+    await region.world.until(lambda: holds(b"second-password"))
+    await region.world.client.delete(Secret, name, NS)
+    await region.world.until(lambda: holds(b"second-password"))
