@@ -152,6 +152,19 @@ async def test_an_instance_killed_outside_is_replaced_and_its_node_forgotten(aws
     assert gone not in {n.metadata.name for n in await aws.world.workload.list(Node)}
 
 
+async def test_protection_by_hand_is_kept_to_and_one_that_a_dead_process_left_is_taken_back(aws: Region) -> None:
+    await aws.begin(replicas=2)
+    spared, other = sorted(aws.ids())
+    protect = aws.cloud.groups.set_instance_protection
+    protect(AutoScalingGroupName=POOL, InstanceIds=[spared, other], ProtectedFromScaleIn=True)
+    await aws.annotate("capipool.io/protecting", other)
+    await aws.eventually(lambda: aws.protected() == {spared})
+    await aws.world.scale(POOL, 1)
+    await aws.world.running_pool(POOL, 1)
+    assert aws.ids() == {spared}
+    assert "capipool.io/protecting" not in (await aws.aws_pool()).metadata.annotations
+
+
 async def test_a_launch_template_deleted_outside_is_made_anew(aws: Region) -> None:
     await aws.begin(replicas=1)
     aws.cloud.ec2.delete_launch_template(LaunchTemplateName=POOL)

@@ -134,6 +134,10 @@ class Region:
         """In which state of their life the instances of the group are."""
         return {i["InstanceId"]: i["LifecycleState"] for i in self.cloud.instances(POOL)}
 
+    def protected(self) -> set[str]:
+        """The instances of the group that are protected from scale-in."""
+        return {i["InstanceId"] for i in self.cloud.instances(POOL) if i["ProtectedFromScaleIn"]}
+
     def hooks(self) -> dict[str, int]:
         """The lifecycle hooks of the group, with their timeouts."""
         found = self.cloud.groups.describe_lifecycle_hooks(AutoScalingGroupName=POOL)["LifecycleHooks"]

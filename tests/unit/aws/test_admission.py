@@ -138,6 +138,16 @@ def test_a_region_is_spelled_as_aws_does() -> None:
     assert [e.path for e in judge(AWSCluster.RESOURCE, {"region": "Frankfurt"}).errors] == ["spec.region"]
 
 
+def test_a_region_never_changes() -> None:
+    validate = RULES["AWSCluster"].validate
+    assert validate is not None
+    old, new = {"spec": {"region": "us-east-1"}}, {"spec": {"region": "us-east-2"}}
+    moved = Admit(operation="UPDATE", resource=AWSCluster.RESOURCE, object=new, old=old)
+    assert [e.path for e in validate(moved).errors] == ["spec.region"]
+    same = Admit(operation="UPDATE", resource=AWSCluster.RESOURCE, object=old, old=old)
+    assert validate(same) == Verdict()
+
+
 def test_cool_down_and_warm_up_default_to_five_minutes() -> None:
     default = RULES["AWSMachinePool"].default
     assert default is not None

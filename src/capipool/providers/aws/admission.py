@@ -77,7 +77,7 @@ def rules() -> list[Rules]:
     """The rules of every kind."""
     return [
         Rules(resource=AWSMachinePool.RESOURCE, default=_default_pool, validate=_judge_pool),
-        Rules(resource=AWSCluster.RESOURCE, validate=lambda a: _judge(a, _cluster, _warn_cluster)),
+        Rules(resource=AWSCluster.RESOURCE, validate=_judge_cluster),
     ]
 
 
@@ -89,6 +89,16 @@ def _judge_pool(admit: Admit) -> Verdict:
         return verdict
     said = f"a launch template's name, which is the pool's, has {_NAME[0]} to {_NAME[1]} characters"
     return Verdict(errors=(errors.invalid("metadata.name", name, said), *verdict.errors), warnings=verdict.warnings)
+
+
+def _judge_cluster(admit: Admit) -> Verdict:
+    """A region never changes: what is there stays there."""
+    verdict = _judge(admit, _cluster, _warn_cluster)
+    before = ((admit.old or {}).get("spec") or {}).get("region")
+    region = ((admit.object or {}).get("spec") or {}).get("region")
+    if admit.object is None or not before or before == region:
+        return verdict
+    return Verdict(errors=(errors.forbidden("spec.region", f"is {before} and never changes"), *verdict.errors))
 
 
 def _judge(admit: Admit, check: Callable[[Raw], Iterator[FieldError]], warn: Callable[[Raw], Iterator[str]]) -> Verdict:

@@ -44,8 +44,8 @@ class Observer:
         self._hooks = hooks
         self._rest: dict[ObjectKey, tuple[Any, ...]] = {}
         """What was wanted of a pool that was found at rest."""
-        self.types: dict[str, str] = {}
-        """The types of the instances that were seen, by id."""
+        self._types: dict[ObjectKey, dict[str, str]] = {}
+        """The types of a pool's instances, by id."""
 
     async def observe(
         self, place: Place, pool: Pool[AWSMachinePool], *, mode: RolloutMode, intervals: Intervals
@@ -67,13 +67,18 @@ class Observer:
     def drop(self, key: ObjectKey) -> None:
         """The pool is gone."""
         self._rest.pop(key, None)
+        self._types.pop(key, None)
+
+    def type_of(self, key: ObjectKey, instance: str) -> str:
+        """The type of an instance of a pool, as it was seen last; empty where it was not."""
+        return self._types.get(key, {}).get(instance, "")
 
     async def _picture(self, place: Place, pool: Pool[AWSMachinePool], raw: Raw, mode: RolloutMode) -> Group:
         reference, those, name = groups.launch_template(raw), groups.instances(raw), pool.object.metadata.name
         version = Version(str(reference.get("LaunchTemplateId", "")), groups.number(reference))
         numbers = {groups.number(groups.launch_template(i)) for i in those} | {version.number}
         known = await self._templates.revisions(place, version.template, numbers)
-        self.types.update({i["InstanceId"]: str(i.get("InstanceType", "")) for i in those})
+        self._types[pool.key] = {i["InstanceId"]: str(i.get("InstanceType", "")) for i in those}
         ours = set(pool.object.metadata.annotations.get(PROTECTING_ANNOTATION, "").split(","))
         instances = tuple(
             groups.instance(

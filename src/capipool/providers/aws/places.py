@@ -36,6 +36,8 @@ class Place:
     region: str
     cluster: str = ""
     """The name of the Cluster, which its things have in their tags."""
+    kubernetes: str = ""
+    """What the cluster calls itself, where that is another name: its name in EKS."""
     identity: IdentityReference | None = None
     eks: bool = False
     """Whether EKS runs the control plane: its images are looked for first."""
@@ -124,6 +126,7 @@ class Places:
             calls=self._identities.calls(obj.metadata.namespace, spec.identity_ref),
             region=region,
             cluster=cluster.metadata.name,
+            kubernetes="" if isinstance(spec, AWSClusterSpec) else spec.eks_cluster_name,
             identity=spec.identity_ref,
             eks=eks,
             vpc=spec.network.vpc.id,

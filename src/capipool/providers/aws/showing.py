@@ -45,7 +45,7 @@ class ShowsMachines:
     def machine(self, pool: Pool[AWSMachinePool], instance: Instance) -> Raw:
         """Which instance it is, and of which type."""
         template = pool.object.spec.aws_launch_template
-        kind = self._observer.types.get(instance.id) or template.instance_type or "unknown"
+        kind = self._observer.type_of(pool.key, instance.id) or template.instance_type or "unknown"
         return {"spec": {"providerID": instance.provider_id, "instanceID": instance.id, "instanceType": kind}}
 
     def machine_status(self, pool: Pool[AWSMachinePool], view: InstanceView) -> Raw:

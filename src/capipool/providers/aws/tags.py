@@ -26,12 +26,22 @@ def cluster_tag(cluster: str) -> str:
     return _CLUSTER + cluster
 
 
-def wanted(*, cluster: str, pool: str, key: str, more: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """All tags of a pool's things. `more`: the user's, the later ones win; only `Name` of ours can be another's."""
+def wanted(
+    *, cluster: str, pool: str, key: str, more: Iterable[Mapping[str, str]], kubernetes: str = ""
+) -> dict[str, str]:
+    """All tags of a pool's things. `more`: the user's, the later ones win; only `Name` of ours can be another's.
+
+    `kubernetes` is what the cluster calls itself, where that is another name: nodes of EKS need it.
+    """
     made = {"Name": pool}
     for tags in more:
         made.update(tags)
-    return made | {POOL: key, cluster_tag(cluster): "owned", _KUBERNETES + cluster: "owned", ROLE: "node"}
+    return made | {
+        POOL: key,
+        cluster_tag(cluster): "owned",
+        kubernetes_tag(kubernetes or cluster): "owned",
+        ROLE: "node",
+    }
 
 
 def from_aws(tags: Iterable[Raw]) -> dict[str, str]:

@@ -17,9 +17,9 @@ from capipool.providers.aws.autoscaling import AutoScaling
 from capipool.providers.aws.hooks import Hooks
 from capipool.providers.aws.lookups import Lookups
 from capipool.providers.aws.observing import PROTECTING_ANNOTATION, Seen
-from capipool.providers.aws.places import Place
+from capipool.providers.aws.places import REGION_ANNOTATION, Place
 from capipool.providers.aws.templates import Templates, Version, Wanted
-from capipool.sdk import Launch, Pool, ProviderError
+from capipool.sdk import InvalidConfiguration, Launch, Pool, ProviderError
 from capipool.sdk.inputs import is_externally_scaled
 
 TAGS_ANNOTATION = "sigs.k8s.io/cluster-api-provider-aws-last-applied-tags"
@@ -73,8 +73,11 @@ class Upkeep:
             raise
 
     async def _remember(self, place: Place, pool: Pool[AWSMachinePool]) -> None:
-        """Note where the things will be, before the first is made."""
+        """Note where the things will be, before the first is made. Raises InvalidConfiguration for another region."""
         known = pool.object.metadata.annotations
+        if (region := known.get(REGION_ANNOTATION, place.region)) != place.region:
+            said = f"was {region} when the pool was made, which stays there: make another pool for {place.region}"
+            raise InvalidConfiguration("the cluster's region", detail=said)
         bucket = ignition.bucket(place, pool.object)
         wanted = place.annotations() | ({ignition.BUCKET_ANNOTATION: bucket} if bucket else {})
         if any(known.get(key) != value for key, value in wanted.items()):
@@ -177,7 +180,8 @@ class Upkeep:
 def marks(place: Place, pool: Pool[AWSMachinePool]) -> dict[str, str]:
     """The tags of everything that is made for a pool."""
     more = (place.additional_tags, pool.object.spec.additional_tags)
-    return tags.wanted(cluster=place.cluster, pool=pool.object.metadata.name, key=str(pool.key), more=more)
+    name, key = pool.object.metadata.name, str(pool.key)
+    return tags.wanted(cluster=place.cluster, kubernetes=place.kubernetes, pool=name, key=key, more=more)
 
 
 def _applied(obj: AWSMachinePool) -> Mapping[str, str]:
