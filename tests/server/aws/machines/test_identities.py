@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -23,7 +24,7 @@ from capipool.providers.aws.api.cluster import IdentityReference
 from capipool.providers.aws.calls import Calls, Keys
 from capipool.providers.aws.identities import kinds
 from capipool.providers.aws.identities.api import AWSClusterRoleIdentity, AWSClusterStaticIdentity
-from capipool.providers.aws.identities.finding import SECRETS_NAMESPACE, Identities
+from capipool.providers.aws.identities.finding import SECRETS_NAMESPACE, Identities, NamespacesUnread
 from capipool.runtime.cache import Caches
 from capipool.sdk.errors import InvalidConfiguration, PermissionDenied
 from capipool.testing import virtual
@@ -237,6 +238,9 @@ def test_a_namespace_may_use_what_names_it(allowed: Raw | None, may: bool) -> No
         await bed.client.create(objects.new(Namespace, metadata=meta))
         given = {"allowedNamespaces": allowed} if allowed is not None else {}
         await bed.make("AWSClusterStaticIdentity", "user", {"secretRef": "user", **given})
+        with contextlib.suppress(NamespacesUnread, PermissionDenied):
+            bed.of("AWSClusterStaticIdentity", "user", "team-a")
+        await bed.seen()
         if may:
             assert bed.of("AWSClusterStaticIdentity", "user", "team-a").account == "AWSClusterStaticIdentity/user"
             return

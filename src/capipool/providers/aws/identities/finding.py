@@ -6,6 +6,8 @@ Used by every reconciler of AWS before its first call. The rules are upstream's:
 
 from __future__ import annotations
 
+import datetime as dt
+
 from capipool.api.builtin import Namespace, Secret
 from capipool.client.client import Client
 from capipool.machinery import errors, objects, selectors
@@ -21,7 +23,7 @@ from capipool.providers.aws.identities.api import (
     AWSClusterStaticIdentity,
 )
 from capipool.runtime.cache import Caches
-from capipool.sdk.errors import InvalidConfiguration, PermissionDenied
+from capipool.sdk.errors import InvalidConfiguration, PermissionDenied, ProviderError
 
 SECRETS_NAMESPACE = "capa-system"
 """Where the Secrets of static identities are, unless said otherwise: where upstream has them."""
@@ -31,6 +33,14 @@ _LONGEST = 8
 
 _Origin = tuple[object, ...]
 """What an account is made from: once that differs, it is another."""
+
+
+class NamespacesUnread(ProviderError):
+    """It is not known yet which namespaces may use an identity. It is in a moment."""
+
+    reason = "NamespacesUnread"
+    delay = dt.timedelta(seconds=1)
+    quiet = True
 
 
 class Identities:
@@ -43,13 +53,13 @@ class Identities:
         self._controller = caches.of(AWSClusterControllerIdentity)
         self._static = caches.of(AWSClusterStaticIdentity)
         self._roles = caches.of(AWSClusterRoleIdentity)
-        self._namespaces = caches.of(Namespace)
+        self._caches = caches
 
     def calls(self, namespace: str, reference: IdentityReference | None) -> Calls:
         """The calls for a cluster in a namespace with this `identityRef`. The same object as long as nothing changes.
 
         Raises InvalidConfiguration for an identity that there is not, PermissionDenied for one that the namespace may
-        not use. Makes no call: what AWS says of the identity comes with the first one.
+        not use, NamespacesUnread at first. Makes no call: what AWS says of the identity comes with the first one.
         """
         return self._found(namespace, reference, ())[0]
 
@@ -99,10 +109,19 @@ class Identities:
         return self._calls.once(name, origin, lambda: RoleAccount(found, source)), origin
 
     def _check(self, namespace: str, reference: IdentityReference, allowed: AllowedNamespaces | None) -> None:
-        found = self._namespaces.get(ObjectKey("", namespace))
-        if not allows(allowed, namespace, found.metadata.labels if found is not None else {}):
+        if not allows(allowed, namespace, self._labels(namespace, allowed)):
             said = f"its allowedNamespaces do not name {namespace}"
             raise PermissionDenied(f"use {_named(reference)} in namespace {namespace}", detail=said)
+
+    def _labels(self, namespace: str, allowed: AllowedNamespaces | None) -> dict[str, str]:
+        """The labels of a namespace; namespaces are read from the first selector on, which few have."""
+        if allowed is None or not (allowed.selector.match_labels or allowed.selector.match_expressions):
+            return {}
+        namespaces = self._caches.of(Namespace)
+        if not namespaces.is_synced:
+            raise NamespacesUnread("the namespaces are being read, of which an identity selects some")
+        found = namespaces.get(ObjectKey("", namespace))
+        return found.metadata.labels if found is not None else {}
 
     async def _read(self, name: str) -> dict[str, bytes] | None:
         try:
