@@ -62,7 +62,7 @@ class Caller:
     subscription: str
     environment: str = PUBLIC
     identity: str = ""
-    """Names the identity, with its version, so that a changed one gets a client of its own; empty is the process's."""
+    """Names the identity, `<key>@<version>`, so that a changed one gets a client of its own; empty is the process's."""
 
 
 Credentials = Callable[[Caller, Cloud], Awaitable[Any]]
@@ -119,7 +119,9 @@ class Calls:
         self._override = (endpoint.rstrip("/"), authority.rstrip("/"), ca_file)
         self._rate, self._burst = rate, burst
         self._clients: dict[Caller, Any] = {}
-        self._closing: list[Any] = []
+        self._proofs: dict[Caller, Any] = {}
+        self._open: dict[Caller, tuple[Any, Any]] = {}
+        """By caller: what is to be closed at the end, or one change of the identity after its own."""
         self._buckets: dict[Caller, Bucket] = {}
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(CONCURRENCY)
@@ -166,9 +168,18 @@ class Calls:
         first = First()
         await self._run(caller, operation, lambda m: m(*arguments, polling=first, **named))
         response = first.response
-        return _begun(response.headers, response.content, response.status_code)
+        body = codec.decode_json(response.content) if response.content else {}
+        return _begun(response.headers, body, response.status_code)
 
-    async def request(self, caller: Caller, method: str, path: str, *, body: Raw | None = None) -> tuple[int, Raw, Any]:
+    async def request(
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        *,
+        body: Raw | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, Raw, Any]:
         """Make one call by its path and query, where the compute client has none. Returns status, document, headers."""
         endpoint = self.cloud(caller.environment).endpoint
         if urlsplit(path).netloc or not path.startswith("/"):
@@ -181,7 +192,7 @@ class Calls:
 
             # The library takes braces for places to fill in.
             url = endpoint + path.replace("{", "%7B").replace("}", "%7D")
-            response = await client.send_request(HttpRequest(method, url, json=body))
+            response = await client.send_request(HttpRequest(method, url, json=body, headers=dict(headers or {})))
             if response.status_code >= 400:
                 map_error(response.status_code, response, {})
                 raise HttpResponseError(response=response, error_format=ARMErrorFormat)
@@ -191,10 +202,35 @@ class Calls:
         answer: tuple[int, Raw, Any] = await self._guard(caller, title, lambda: self._sent(caller, send))
         return answer
 
+    async def order(
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        *,
+        body: Raw | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Begin a long-running operation by its path and query, and return at once."""
+        status, document, told = await self.request(caller, method, path, body=body, headers=headers)
+        return _begun(told, document, status)
+
+    async def token(self, caller: Caller, scope: str) -> tuple[str, dt.datetime]:
+        """A token of the caller for another service than Azure's, and when it expires. The library keeps its own."""
+
+        async def ask(_: Any) -> tuple[str, dt.datetime]:
+            found = await self._proofs[caller].get_token(scope)
+            return found.token, dt.datetime.fromtimestamp(found.expires_on, dt.UTC)
+
+        answer: tuple[str, dt.datetime] = await self._guard(caller, "a token", lambda: self._sent(caller, ask))
+        return answer
+
     async def close(self) -> None:
         """Take no more calls, and close what is open."""
-        closing, self._closing = self._closing, []
+        closing = [each for pair in self._open.values() for each in pair]
+        self._open.clear()
         self._clients.clear()
+        self._proofs.clear()
         for each in closing:
             await each.close()
 
@@ -204,7 +240,7 @@ class Calls:
         async def with_method(client: Any) -> Any:
             return await use(getattr(getattr(client, group), method))
 
-        title = f"{method.removeprefix('begin_')} of {group}".replace("_", " ")
+        title = f"{method.removeprefix('begin_')} {group}".replace("_", " ")
         return await self._guard(caller, title, lambda: self._sent(caller, with_method))
 
     async def _sent(self, caller: Caller, use: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -240,10 +276,29 @@ class Calls:
                     credential = await self._credentials(caller, cloud)
                 except ImportError as error:
                     raise CloudUnavailable("any call", detail="install capipool with the extra `azure`") from error
+                await self._retire(caller)
                 made = client(caller, cloud, credential)
-                self._closing += [made, credential]
-                self._clients[caller] = made
+                self._open[caller] = (made, credential)
+                self._clients[caller], self._proofs[caller] = made, credential
             return self._clients[caller]
+
+    async def _retire(self, caller: Caller) -> None:
+        """Forget the clients of the same identity as it was before this change, and close those from before the last.
+
+        Calls may be under way with the former; with the latter they ended long ago.
+        """
+        for known in [each for each in self._open if _is_earlier(each, caller)]:
+            self._buckets.pop(known, None)
+            self._proofs.pop(known, None)
+            if self._clients.pop(known, None) is None:
+                for each in self._open.pop(known):
+                    await each.close()
+
+
+def _is_earlier(known: Caller, caller: Caller) -> bool:
+    """Whether a caller is another one only by the version of its identity."""
+    about = (caller.subscription, caller.environment, caller.identity.partition("@")[0])
+    return known != caller and about == (known.subscription, known.environment, known.identity.partition("@")[0])
 
 
 def _import() -> None:
@@ -290,12 +345,11 @@ async def default_credential(caller: Caller, cloud: Cloud) -> Any:
     return DefaultAzureCredential(authority=cloud.authority)
 
 
-def _begun(headers: Mapping[str, str], content: bytes, status: int) -> Answer:
+def _begun(headers: Mapping[str, str], body: Raw, status: int) -> Answer:
     """Read the first answer of an operation. Only path and query of where to ask are kept: a token goes to no other."""
     asynchronous, location = headers.get("Azure-AsyncOperation", ""), headers.get("Location", "")
     running = asynchronous or (location if status in (201, 202) else "")
     parts = urlsplit(running)
-    body = codec.decode_json(content) if content else {}
     return Answer(
         body=body,
         operation=parts.path + (f"?{parts.query}" if parts.query else "") if running else "",

@@ -218,6 +218,19 @@ async def test_a_windows_pool_has_a_password_that_is_made_once_and_that_nobody_k
         assert password not in str(await lab.read("conformance"))
 
 
+async def test_an_identity_that_changes_gets_another_client_and_older_ones_are_closed(
+    lab: AzureLab,
+) -> None:
+    calls = labs.calls(lab.arm)
+    versions = [Caller(lab.arm.subscription, identity=f"default/who@{number}") for number in range(3)]
+    for caller in versions:
+        await calls.pages(caller, "virtual_machine_scale_sets.list", "rg")
+    assert list(calls._clients) == versions[2:]
+    assert list(calls._open) == versions[1:]
+    await calls.close()
+    assert not calls._open
+
+
 async def _deleted(lab: AzureLab, pool: object) -> None:
     for _ in range(50):
         try:

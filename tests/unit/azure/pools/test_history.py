@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capipool.providers.azure.pools import history
@@ -57,6 +57,7 @@ def test_malformed_tags_say_nothing() -> None:
     assert History.read({history.REVISION: "r1", history.HISTORY: "r0=zz = x"}).earlier == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.integers(0, 3)), max_size=25))
 def test_no_instance_is_ever_taken_for_one_of_another_revision(changes: list[tuple[str, int, int]]) -> None:
     """Random changes, launches and removals, through the tags each time, which always fit."""

@@ -32,12 +32,12 @@ def test_what_others_wrote_into_the_status_is_left_aside() -> None:
 
 def test_only_path_and_query_are_kept_of_where_to_ask() -> None:
     headers = {"Azure-AsyncOperation": "https://other.example/op/1?api-version=2&t=3", "Retry-After": "4"}
-    assert _begun(headers, b"", 202) == Answer({}, "/op/1?api-version=2&t=3", False, dt.timedelta(seconds=4))
+    assert _begun(headers, {}, 202) == Answer({}, "/op/1?api-version=2&t=3", False, dt.timedelta(seconds=4))
 
 
 def test_a_location_is_followed_where_there_is_nothing_better() -> None:
-    assert _begun({"Location": "https://arm/result"}, b"{}", 202) == Answer({}, "/result", True, None)
-    assert _begun({}, b'{"a": 1}', 200) == Answer({"a": 1}, "", False, None)
+    assert _begun({"Location": "https://arm/result"}, {}, 202) == Answer({}, "/result", True, None)
+    assert _begun({}, {"a": 1}, 200) == Answer({"a": 1}, "", False, None)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,11 @@ from capipool.sdk import InvalidConfiguration, PermissionDenied
 LEAST_CPUS, LEAST_GIB = 2, 2
 """What kubeadm needs of a machine."""
 
+_CAPABILITIES = {
+    *("vCPUs", "MemoryGB", "AcceleratedNetworkingEnabled", "EncryptionAtHostSupported", "EphemeralOSDiskSupported"),
+}
+"""What is remembered of a size: a region has a thousand, each with dozens of capabilities."""
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -78,7 +83,8 @@ def sizes(listed: list[Raw], location: str) -> list[Size]:
             continue
         there = [i for i in row.get("locationInfo") or () if comparing.location(str(i.get("location"))) == location]
         zones = frozenset(str(zone) for info in there for zone in info.get("zones") or ())
-        capabilities = {str(c["name"]): str(c["value"]) for c in row.get("capabilities") or ()}
+        said = ((str(c["name"]), str(c["value"])) for c in row.get("capabilities") or ())
+        capabilities = {name: value for name, value in said if name in _CAPABILITIES}
         found.append(Size(str(row["name"]), capabilities, zones))
     return found
 
