@@ -170,7 +170,11 @@ def _remembering(init: Any) -> Any:
     def made(self: InstanceState, *arguments: Any, **named: Any) -> None:
         init(self, *arguments, **named)
         if not hasattr(self.instance, "launched_from"):
-            self.instance.launched_from = self.auto_scaling_group.launch_template_version  # type: ignore[attr-defined]
+            group = self.auto_scaling_group
+            version = group.launch_template_version
+            if str(version).startswith("$"):
+                version = group.ec2_launch_template.get_version(version).number
+            self.instance.launched_from = version  # type: ignore[attr-defined]
 
     return made
 

@@ -217,6 +217,31 @@ async def test_a_group_of_another_pool_is_left_alone(aws: Region) -> None:
     assert aws.cloud.group(POOL) is not None
 
 
+async def test_a_group_that_upstream_made_for_the_cluster_is_taken_over_and_renewed(aws: Region) -> None:
+    marks = {"sigs.k8s.io/cluster-api-provider-aws/cluster/demo": "owned"}
+    listed = [{"Key": key, "Value": value} for key, value in marks.items()]
+    aws.cloud.ec2.create_launch_template(
+        LaunchTemplateName=POOL,
+        LaunchTemplateData={"ImageId": aws.facts["image"], "InstanceType": "t3.large"},
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": listed}],
+    )
+    aws.cloud.groups.create_auto_scaling_group(
+        AutoScalingGroupName=POOL,
+        MinSize=1,
+        MaxSize=3,
+        DesiredCapacity=1,
+        VPCZoneIdentifier=aws.facts["subnet"],
+        LaunchTemplate={"LaunchTemplateName": POOL, "Version": "$Latest"},
+        Tags=listed,
+    )
+    before = aws.ids()
+    await aws.begin(replicas=1)
+    await aws.until(lambda p: said(p.status.conditions, "UpToDate")[0] == "True")
+    await aws.eventually(lambda: len(aws.ids()) == 1 and not aws.ids() & before)
+    assert aws.cloud.group(POOL)["LaunchTemplate"]["Version"] == "2"
+    assert "capipool.io/pool" in {t["Key"] for t in aws.cloud.group(POOL)["Tags"]}
+
+
 async def test_no_room_is_told_in_aws_words_and_overcome(aws: Region) -> None:
     await aws.begin(replicas=1)
     aws.cloud.scaling.no_room = "We currently do not have sufficient t3.large capacity (InsufficientInstanceCapacity)"

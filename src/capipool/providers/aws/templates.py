@@ -123,8 +123,8 @@ class Templates:
 
     async def _is(self, place: Place, current: Version, wanted: Wanted, max_age: float) -> bool:
         """Whether a version says what is wanted, and its template was there not long ago."""
-        if await self._description(place, current) != wanted.description:
-            return False
+        if not current.number or await self._description(place, current) != wanted.description:
+            return False  # upstream's groups launch `$Latest`, which has no number
         found = await self._there.get(place, wanted.name, max_age=max_age)
         return found is not None and found["LaunchTemplateId"] == current.template
 
