@@ -9,13 +9,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from capipool.api.builtin import Node
 from capipool.api.core import Cluster, Machine, MachinePool
+from capipool.core import gathering
 from capipool.core.machinepool import apply, watches
 from capipool.core.machinepool.decide import decide
 from capipool.core.machinepool.observe import Observer
 from capipool.core.machinepool.world import Plan, World
 from capipool.core.options import Options
 from capipool.core.references import Absent, References
+from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import ObjectKey
 from capipool.runtime.controller import Controller
 from capipool.runtime.logs import Logger
@@ -66,7 +69,8 @@ class MachinePoolReconciler:
         caches, namespace = self._manager.caches, self._options.namespace
         controller.watch(self._pools, self._pool_changed)
         controller.watch(caches.of(Cluster, namespace), partial(watches.cluster_changed, self._pools))
-        controller.watch(caches.of(Machine, namespace), partial(watches.machine_changed, self._pools))
+        machine_changed = partial(watches.machine_changed, self._pools)
+        gathering.watch(controller, caches.of(Machine, namespace), machine_changed, self._size)
         controller.watch(self._references.definitions, partial(watches.definition_changed, self._pools))
         self._connections.subscribe(self._connection_changed)
 
@@ -103,8 +107,18 @@ class MachinePoolReconciler:
             if provider is not None and provider.resource is not None:
                 self._references.watch(self._controller, provider.resource, changed)
         if not isinstance(world.infra, Absent) and world.infra.machine_resource is not None:
-            changed = partial(watches.infra_machine_changed, self._pools)
-            self._references.watch(self._controller, world.infra.machine_resource, changed)
+            self._references.watch(self._controller, world.infra.machine_resource, self._infra_machine_changed)
+
+    def _infra_machine_changed(self, old: Unstructured | None, new: Unstructured | None) -> Iterable[ObjectKey]:
+        """Gathered, as changes of Machines are: each pass looks at all of them."""
+        assert self._controller is not None
+        gathering.enqueue(self._controller, watches.infra_machine_changed(self._pools, old, new), self._size)
+        return ()
+
+    def _size(self, key: ObjectKey) -> int:
+        """How many instances a pass over a pool looks at."""
+        pool = self._pools.get(key)
+        return len(pool.spec.provider_id_list) if pool is not None else 0
 
     def _connection_changed(self, cluster: ObjectKey, connected: WorkloadCluster | None) -> None:
         """Follow the nodes of a cluster while it is connected, and look at its pools anew when that changes."""
@@ -116,8 +130,11 @@ class MachinePoolReconciler:
         self._enqueue(pool.key for pool in watches.of_cluster(self._pools, cluster))
 
     def _follow_nodes(self, cluster: ObjectKey, connected: WorkloadCluster) -> Callable[[], None]:
-        cache = connected.nodes.cache
-        return cache.subscribe(lambda old, new: self._enqueue(watches.node_changed(self._pools, cluster, old, new)))
+        def changed(old: Node | None, new: Node | None) -> None:
+            assert self._controller is not None
+            gathering.enqueue(self._controller, watches.node_changed(self._pools, cluster, old, new), self._size)
+
+        return connected.nodes.cache.subscribe(changed)
 
     def _enqueue(self, keys: Iterable[ObjectKey]) -> None:
         assert self._controller is not None
