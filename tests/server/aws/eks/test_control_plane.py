@@ -45,13 +45,18 @@ async def ready(eks: EKS) -> AWSManagedControlPlane:
     return await eks.until(lambda p: p.status.ready and bool(p.status.initialized) and bool(p.status.failure_domains))
 
 
-async def test_a_cluster_that_exists_is_shown_with_its_facts_and_kept_reachable(eks: EKS) -> None:
+async def test_a_cluster_that_exists_is_shown_with_its_facts_and_kept_reachable(
+    eks: EKS, capsys: pytest.CaptureFixture[str]
+) -> None:
     plane = await ready(eks)
     facts_are_shown(eks, plane)
     await the_cluster_of_cluster_api_follows(eks)
     await the_secret_for_controllers_follows_the_contract(eks, plane)
     await people_get_a_kubeconfig_without_a_token(eks)
     assert [call for call in eks.calls.made if call.startswith(CHANGES)] == []
+    shown = [*await eks.world.client.list(EVENTS, NS), await eks.control_plane(), await eks.managed_cluster()]
+    said = str([objects.to_raw(obj) for obj in shown]) + "".join(capsys.readouterr())
+    assert tokens.PREFIX not in said
 
 
 def facts_are_shown(eks: EKS, plane: AWSManagedControlPlane) -> None:
@@ -208,6 +213,13 @@ async def test_subnets_that_are_given_are_kept_and_completed(eks: EKS) -> None:
     ]
     assert plane.status.network_status.security_groups["node"].id == "sg-mine"
     assert set(plane.status.failure_domains) == {"us-east-1b"}
+
+
+async def test_a_subnet_that_is_not_there_is_no_cluster_that_is_not_there(eks: EKS) -> None:
+    eks.make_cluster()
+    await eks.world.load(MANIFEST + "  network: {subnets: [{id: subnet-00000000000000000}]}\n")
+    plane = await eks.until(lambda p: "subnet-00000000000000000" in condition(p, "Ready")[2])
+    assert condition(plane, "Ready")[1] == "EKSControlPlaneReconciliationFailed"
 
 
 async def test_the_oidc_provider_is_shown_where_there_is_one(eks: EKS) -> None:

@@ -92,10 +92,14 @@ def test_zones_are_those_of_private_subnets_or_else_of_all() -> None:
 
 def test_an_error_is_told_and_readiness_stays_unless_the_cluster_is_gone() -> None:
     one = plane(ready=True, initialized=True)
-    throttled = deciding.failed(one, Throttled("describe_cluster"), NOW, name="prod", region="r").status
-    assert throttled["ready"]
-    gone = failures.Missing("describe_cluster", code="ResourceNotFoundException", detail="no")
-    missing = deciding.failed(one, gone, NOW, name="prod", region="us-east-1").status
+    for error in (
+        Throttled("describe_cluster"),
+        failures.Missing("describe_subnets", code="InvalidSubnetID.NotFound", detail="no"),
+    ):
+        told = deciding.failed(one, error, NOW).status
+        assert told["ready"]
+        assert told["conditions"][0]["reason"] == "EKSControlPlaneReconciliationFailed"
+    missing = deciding.failed(one, facts.NoCluster("prod", "us-east-1"), NOW).status
     assert not missing["ready"]
     assert missing["conditions"][0]["reason"] == "EKSClusterNotFound"
     assert "no EKS cluster prod in us-east-1" in missing["conditions"][0]["message"]

@@ -17,7 +17,6 @@ from capipool.machinery import errors, objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import failures
 from capipool.providers.aws.api.cluster import IdentityReference
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks import deciding, kubeconfigs, naming, reading, tokens
@@ -90,10 +89,8 @@ class AWSManagedControlPlaneReconciler:
             place = _Place(self._calls_of(key.namespace, obj.spec.identity_ref), region, name_of(obj))
             return RequeueAfter(await self._follow(obj, cluster, place))
         except ProviderError as error:
-            plan = deciding.failed(obj, error, self._clock.now(), name=name_of(obj), region=region)
-            await self._write_status(obj, plan)
-            again = None if isinstance(error, failures.Missing) else error.delay
-            return RequeueAfter(min(again or self._converging, self._rest))
+            await self._write_status(obj, deciding.failed(obj, error, self._clock.now()))
+            return RequeueAfter(min(error.delay or self._converging, self._rest))
 
     def _owner(self, obj: AWSManagedControlPlane) -> Cluster | None:
         for owner in obj.metadata.owner_references:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures, statuses
+from capipool.providers.aws import statuses
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
-from capipool.providers.aws.eks.facts import MAJOR_ISSUES, EKSCluster, Seen
+from capipool.providers.aws.eks.facts import MAJOR_ISSUES, EKSCluster, NoCluster, Seen
 from capipool.providers.aws.network import FOUND_ANNOTATION
 from capipool.sdk import ProviderError
 
@@ -21,7 +21,7 @@ nodes must know and no field holds."""
 READY, CREATING, UPDATING = "EKSControlPlaneReady", "EKSControlPlaneCreating", "EKSControlPlaneUpdating"
 FAILED = "EKSControlPlaneReconciliationFailed"
 """Upstream's one reason why a control plane is not ready; those below are ours."""
-NOT_FOUND, NOT_ACTIVE, DEGRADED = "EKSClusterNotFound", "EKSClusterNotActive", "EKSClusterUnhealthy"
+NOT_ACTIVE, DEGRADED = "EKSClusterNotActive", "EKSClusterUnhealthy"
 _PORT = 443
 _UP = ("ACTIVE", "UPDATING")
 """States in which the API server answers."""
@@ -70,16 +70,11 @@ def decide(obj: AWSManagedControlPlane, seen: Seen, now: dt.datetime, *, initial
     return Plan(spec=spec, annotations=annotations, status=status)
 
 
-def failed(obj: AWSManagedControlPlane, error: ProviderError, now: dt.datetime, *, name: str, region: str) -> Plan:
+def failed(obj: AWSManagedControlPlane, error: ProviderError, now: dt.datetime) -> Plan:
     """What the object says where the cluster could not be looked at. Only one that is not there is not ready."""
-    reason, said, ready = FAILED, str(error), obj.status.ready
-    if isinstance(error, failures.Missing):
-        reason, ready = NOT_FOUND, False
-        said = (
-            f"there is no EKS cluster {name} in {region} for the account in use, and capipool creates no control "
-            "plane: create it by other means, or correct spec.eksClusterName, spec.region or spec.identityRef"
-        )
-    return Plan(status=_told(obj, reason, said, now, ready=ready))
+    gone = isinstance(error, NoCluster)
+    reason = error.reason if gone else FAILED
+    return Plan(status=_told(obj, reason, str(error), now, ready=obj.status.ready and not gone))
 
 
 def unknown_region(obj: AWSManagedControlPlane, now: dt.datetime) -> Plan:

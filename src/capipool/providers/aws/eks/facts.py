@@ -8,11 +8,24 @@ from urllib.parse import urlsplit
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import tags
+from capipool.sdk import ProviderError
 
 NODE, ADDITIONAL, CLUSTER = "node", "node-eks-additional", "cluster"
 """Roles of security groups: that of nodes, that which upstream adds to it, and EKS's own for the cluster."""
 MAJOR_ISSUES = 3
 """How many of EKS's own complaints a condition quotes."""
+
+
+class NoCluster(ProviderError):
+    """There is no EKS cluster of that name for the account in use."""
+
+    reason = "EKSClusterNotFound"
+
+    def __init__(self, name: str, region: str) -> None:
+        super().__init__(
+            f"there is no EKS cluster {name} in {region} for the account in use, and capipool creates no control "
+            "plane: create it by other means, or correct spec.eksClusterName, spec.region or spec.identityRef"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,16 @@ from capipool.providers.aws.api.network import Subnet
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks import facts
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
-from capipool.providers.aws.eks.facts import EKSCluster, Network, Seen
+from capipool.providers.aws.eks.facts import EKSCluster, Network, NoCluster, Seen
 from capipool.sdk import PermissionDenied
 
 
 async def look(calls: Calls, region: str, name: str, obj: AWSManagedControlPlane, *, keep: bool) -> Seen:
-    """The cluster with its network; `keep`: the subnets of the spec are the user's. Raises Missing, ProviderError."""
-    answer = await calls.call(region, "eks", "describe_cluster", name=name)
+    """The cluster with its network; `keep`: the subnets of the spec are the user's. Raises NoCluster, ProviderError."""
+    try:
+        answer = await calls.call(region, "eks", "describe_cluster", name=name)
+    except failures.Missing:
+        raise NoCluster(name, region) from None
     cluster = facts.cluster(answer["cluster"])
     if not cluster.usable:
         return Seen(cluster=cluster, network=Network())
@@ -29,7 +32,9 @@ async def look(calls: Calls, region: str, name: str, obj: AWSManagedControlPlane
     return Seen(
         cluster=cluster,
         network=Network(
-            subnets=tuple(_given(s, subnets) for s in given.subnets) if keep else tuple(subnets[id] for id in ids),
+            subnets=tuple(_given(s, subnets) for s in given.subnets)
+            if keep
+            else tuple(subnets[id] for id in ids if id in subnets),
             groups=facts.groups(cluster, described, given.security_group_overrides),
         ),
         provider=await _provider(calls, region, cluster) if obj.spec.associate_oidc_provider else None,
