@@ -61,6 +61,11 @@ _EXISTS = re.compile(r"AlreadyExists")
 _INVALID = re.compile(r"^(Invalid|Missing|Malformed|Validation|Unknown|IncorrectInstance)")
 _NOT_FOUND_TEXT = re.compile(r"not found|does not exist", re.IGNORECASE)
 _NO_ACTION_TEXT = re.compile(r"No active Lifecycle Action", re.IGNORECASE)
+_NO_KEYS = {
+    *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"),
+    *("SSOTokenLoadError", "UnauthorizedSSOTokenError"),
+}
+"""What the library raises before any call, where it finds nothing to sign with."""
 _SECRET_TEXT = re.compile(
     r"\s*(Encoded authorization failure message:|The Canonical String for this request).*", re.DOTALL
 )
@@ -69,6 +74,9 @@ _SECRET_TEXT = re.compile(
 def translate(operation: str, error: Exception) -> ProviderError:
     """Make a typed error of whatever the library raised."""
     answer: Any = getattr(error, "response", None)
+    if type(error).__name__ in _NO_KEYS:
+        said = f"no credentials of AWS are found ({type(error).__name__}): give a role, a profile, or keys"
+        return PermissionDenied(operation, detail=said)
     if not isinstance(answer, dict) or "Error" not in answer:
         return CloudUnavailable(operation, detail=type(error).__name__)
     code = str(answer["Error"].get("Code", ""))

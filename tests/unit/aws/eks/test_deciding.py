@@ -14,7 +14,7 @@ from capipool.providers.aws import failures
 from capipool.providers.aws.eks import deciding, facts, tokens
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.facts import EKSCluster, Network, Seen
-from capipool.sdk import Throttled
+from capipool.sdk import PermissionDenied, Throttled
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 SUBNETS = (
@@ -162,3 +162,10 @@ def test_what_is_no_token_has_no_age(token: str) -> None:
 def test_a_token_says_when_it_was_signed() -> None:
     url = b"https://sts/?X-Amz-Date=20260102T030405Z"
     assert tokens.signed_at(tokens.PREFIX + base64.urlsafe_b64encode(url).decode().rstrip("=")) == NOW
+
+
+@pytest.mark.parametrize("name", ["NoCredentialsError", "TokenRetrievalError"])
+def test_missing_credentials_are_told_as_what_they_are(name: str) -> None:
+    error = failures.translate("describe_cluster", type(name, (Exception,), {})())
+    assert isinstance(error, PermissionDenied)
+    assert "no credentials of AWS are found" in str(error)
