@@ -2,8 +2,8 @@
 
 A set or a deployment looks at all its machines in each pass. A pass for each change of each machine would cost the
 square of their number; gathered, the passes take a bounded share of the time, and what they say is late by milliseconds
-for a few machines and by a second for a thousand. Used by the reconcilers of sets, deployments, pools and health checks, for
-what machines and nodes report alone: their own spec is acted on at once.
+for a few machines and by a second for a thousand. Used by the reconcilers of sets, deployments, pools and health checks
+for what machines and nodes report alone: their own spec is acted on at once.
 """
 
 from __future__ import annotations
