@@ -9,6 +9,8 @@ import random
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
+
 from capipool.apiserver.server import Server
 from capipool.apiserver.store.journal import MemoryJournal
 from capipool.app.transport import InProcessTransport
@@ -26,7 +28,7 @@ from capipool.providers.azure.identities.finding import Identities
 from capipool.providers.azure.pools.finding import PLACE
 from capipool.providers.azure.pools.provider import AzurePoolProvider
 from capipool.runtime import Manager
-from capipool.sdk import Group, Intervals
+from capipool.sdk import Group, Intervals, Pool
 from capipool.testing import azure
 from capipool.testing.conformance import Lab
 
@@ -70,6 +72,17 @@ class AzureLab(Lab):
 
     def make_object(self, name: str) -> Any:
         return self.made[name]
+
+    def pool(self, name: str = "conformance", **wanted: Any) -> Pool[Any]:
+        """A pool of a cluster in Azure."""
+        made = super().pool(name, **wanted)
+        reference = msgspec.structs.replace(
+            made.cluster.spec.infrastructure_ref,
+            api_group=AzureCluster.RESOURCE.group,
+            kind=AzureCluster.RESOURCE.kind,
+        )
+        spec = msgspec.structs.replace(made.cluster.spec, infrastructure_ref=reference)
+        return Pool(made.object, made.machine_pool, msgspec.structs.replace(made.cluster, spec=spec))
 
     async def read(self, name: str) -> AzureMachinePool:
         """The object as it is now, as a process that starts would see it."""

@@ -12,8 +12,10 @@ from capipool.api.builtin import Secret
 from capipool.api.core import Machine, MachinePool
 from capipool.machinery import objects
 from capipool.machinery.objects import ObjectMeta
+from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.pools import rollouts
+from capipool.sdk import Intervals
 from tests.server.azure.pools import world as worlds
 from tests.server.azure.pools.world import POOL, Region, condition
 from tests.server.clouds.world import NS
@@ -191,3 +193,12 @@ async def test_the_files_of_the_cloud_provider_follow_the_identity_and_come_back
     await region.world.until(lambda: holds(b"second-password"))
     await region.world.client.delete(Secret, name, NS)
     await region.world.until(lambda: holds(b"second-password"))
+
+
+async def test_a_change_of_the_clusters_facts_reaches_its_pools_at_once() -> None:
+    seldom = Intervals(converging=worlds.FAST.converging, rest=dt.timedelta(hours=1))
+    async with worlds.region(intervals=seldom) as region:
+        await region.begin()
+        await region.until(lambda p: condition(p, "Ready") == ("True", ""))
+        await region.world.patch(AzureCluster, "demo", {"spec": {"additionalTags": {"team": "b"}}})
+        await region.until(lambda _: region.scale_set().tags.get("team") == "b")

@@ -67,17 +67,21 @@ class Finding:
     def _azure_cluster(self, pool: Pool[AzureMachinePool]) -> AzureCluster:
         """The facts of the cluster. Raises InvalidConfiguration where it is not one in Azure."""
         reference = pool.cluster.spec.infrastructure_ref
-        name = reference.name if reference is not None else ""
-        found = self._azure_clusters.get(ObjectKey(pool.cluster.metadata.namespace, name))
+        if reference is None or reference.group_kind != AzureCluster.RESOURCE.group_kind:
+            kind = reference.kind if reference is not None else "nothing"
+            detail = "must be an AzureCluster: it says where scale sets are, and who calls for them"
+            raise InvalidConfiguration("spec.infrastructureRef of the Cluster", detail=detail, value=kind)
+        found = self._azure_clusters.get(ObjectKey(pool.cluster.metadata.namespace, reference.name))
         if found is None:
-            raise InvalidConfiguration("spec.infrastructureRef", detail=f"there is no AzureCluster {name}", value=name)
+            detail = f"there is no AzureCluster {reference.name}"
+            raise InvalidConfiguration("spec.infrastructureRef of the Cluster", detail=detail)
         return found
 
     def _cluster_of(self, obj: AzureMachinePool) -> AzureCluster | None:
         namespace, name = obj.metadata.namespace, obj.metadata.labels.get(Label.CLUSTER_NAME, "")
         cluster = self._clusters.get(ObjectKey(namespace, name)) if name else None
-        if cluster is not None and cluster.spec.infrastructure_ref is not None:
-            name = cluster.spec.infrastructure_ref.name
+        if cluster is not None and (reference := cluster.spec.infrastructure_ref) is not None:
+            name = reference.name if reference.group_kind == AzureCluster.RESOURCE.group_kind else ""
         return self._azure_clusters.get(ObjectKey(namespace, name)) if name else None
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from capipool import sdk
+from capipool.api.constants import Label
+from capipool.api.core import Cluster
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.azure.api.cluster import AzureCluster
+from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Calls
 from capipool.providers.azure.identities.finding import Identities
 from capipool.providers.azure.pools.provider import AzurePoolProvider
@@ -10,6 +17,25 @@ from capipool.providers.azure.pools.secrets import CloudConfigReconciler
 from capipool.runtime.manager import Manager
 from capipool.sdk import Intervals
 from capipool.workload.connections import Connections
+
+
+class Facts:
+    """Which pools depend on an AzureCluster: a change of it is no reason to wait for the next look."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.objects = manager.caches.of(AzureCluster)
+        self._clusters = manager.caches.of(Cluster)
+        self._pools = manager.caches.of(AzureMachinePool)
+
+    def changed(self, old: AzureCluster | None, new: AzureCluster | None) -> Iterable[ObjectKey]:
+        """The pools of its clusters, if what it says has changed."""
+        if new is None or (old is not None and old.spec == new.spec):
+            return ()
+        namespace, kind = new.metadata.namespace, AzureCluster.RESOURCE.group_kind
+        references = {c.metadata.name: c.spec.infrastructure_ref for c in self._clusters.list(namespace)}
+        names = {name for name, r in references.items() if r and (r.group_kind, r.name) == (kind, new.metadata.name)}
+        pools = self._pools.list(namespace)
+        return [pool.key for pool in pools if pool.metadata.labels.get(Label.CLUSTER_NAME) in names]
 
 
 def setup(
@@ -27,6 +53,8 @@ def setup(
     `intervals` is for who cannot wait: how often Azure is asked.
     """
     provider = AzurePoolProvider(manager, calls, identities, intervals=intervals)
-    sdk.setup(manager, connections, provider, concurrency=concurrency, watch_filter=watch_filter)
+    controller = sdk.setup(manager, connections, provider, concurrency=concurrency, watch_filter=watch_filter)
+    facts = Facts(manager)
+    controller.watch(facts.objects, facts.changed)
     files = CloudConfigReconciler(manager, identities)
     files.add_to(manager.controller("azuremachinepool-files", files, concurrency=4))
