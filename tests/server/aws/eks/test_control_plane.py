@@ -148,6 +148,22 @@ async def test_an_old_token_is_replaced_and_a_young_one_is_not(busy: EKS, monkey
     await busy.world.until(so)
 
 
+async def test_a_process_that_was_away_for_long_finds_its_way_in_again(eks: EKS) -> None:
+    await ready(eks)
+    await eks.world.stop()
+    secret = await eks.secret("demo-kubeconfig")
+    old = base64.urlsafe_b64encode(b"https://sts/?x-k8s-aws-id&X-Amz-Date=20200101T000000Z").decode().rstrip("=")
+    fresh = secret.data["token-file"]
+    data = {k: v.replace(fresh, f"{tokens.PREFIX}{old}".encode()) for k, v in secret.data.items()}
+    await eks.world.patch(
+        Secret, "demo-kubeconfig", {"data": objects.to_raw(objects.replace(secret, data=data))["data"]}
+    )
+    eks.seen.clear()
+    await eks.world.start()
+    await eks.until(lambda p: bool(eks.seen))
+    assert (await eks.secret("demo-kubeconfig")).data["token-file"].decode() == eks.seen[-1]
+
+
 async def test_a_kubeconfig_that_a_person_made_is_left_alone_and_used(eks: EKS) -> None:
     own = kubeconfig.build(server="https://proxy", ca=b"ca", cluster="c", user="u", token="t")
     raw = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "demo-kubeconfig", "namespace": NS}}
