@@ -173,16 +173,16 @@ async def test_a_launch_template_deleted_outside_is_made_anew(aws: Region) -> No
     assert len(aws.cloud.versions(POOL)) == 1
 
 
-@pytest.mark.parametrize("missing", ["nothing", "group", "template", "status", "cluster"])
-async def test_deletion_ends_whatever_is_missing(aws: Region, missing: str) -> None:
-    await aws.begin(replicas=1)
-    await aws.lose(missing)
-    kind = AWSMachinePool if missing == "cluster" else MachinePool
-    await aws.world.client.delete(kind, POOL, NS)
-    await aws.world.until(aws.is_deleted, why=lambda: aws.described())
-    assert aws.cloud.group(POOL) is None
-    assert aws.templates() == []
-    await aws.eventually(lambda: aws.cloud.running() == [])
+async def test_deletion_ends_whatever_is_missing(aws: Region) -> None:
+    for missing in ("nothing", "group", "template", "status", "cluster"):
+        await aws.begin(replicas=1)
+        await aws.lose(missing)
+        kind = AWSMachinePool if missing == "cluster" else MachinePool
+        await aws.world.client.delete(kind, POOL, NS)
+        await aws.world.until(aws.is_deleted, why=lambda at=missing: aws.described(at))
+        assert aws.cloud.group(POOL) is None
+        assert aws.templates() == []
+        await aws.eventually(lambda: aws.cloud.running() == [])
 
 
 async def test_a_deletion_that_takes_long_holds_no_worker_and_ends(aws: Region) -> None:

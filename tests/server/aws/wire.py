@@ -50,6 +50,11 @@ def policy() -> frozenset[str]:
     return frozenset(a for s in json.loads(block[1])["Statement"] for a in s["Action"])
 
 
+def is_write(action: str) -> bool:
+    """Whether a call changes something."""
+    return not action.partition(":")[2].startswith(READS)
+
+
 class Wire:
     """One process's way to AWS. A test sets `fault`, and looks at `calls`."""
 
@@ -74,7 +79,7 @@ class Wire:
 
     def writes(self) -> list[str]:
         """The calls that change something."""
-        return [c for c in self.calls if not c.partition(":")[2].startswith(READS)]
+        return [c for c in self.calls if is_write(c)]
 
     def bury(self) -> None:
         """Whoever waits in a dead process waits no longer."""

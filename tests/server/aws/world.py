@@ -121,10 +121,10 @@ class Region:
             return True
         return False
 
-    async def described(self) -> str:
+    async def described(self, about: str = "") -> str:
         """How everything is, for a test that fails."""
         group = await asyncio.to_thread(self.cloud.group, POOL)
-        return f"{await self.world.described(POOL)}\ngroup {group}"
+        return f"{about}\n{await self.world.described(POOL)}\ngroup {group}"
 
     def ids(self) -> set[str]:
         """The instances of the group."""
