@@ -8,6 +8,7 @@ import random
 from functools import partial
 
 from capipool.api import labels
+from capipool.providers.azure.aks import setup as aks
 from capipool.providers.azure.calls import Calls
 from capipool.providers.azure.cluster import AGAIN, AzureClusterReconciler
 from capipool.providers.azure.identities.credentials import TOKEN_FILE
@@ -74,6 +75,16 @@ def setup(
             watch_filter=watch_filter,
             intervals=intervals,
         )
+    aks.setup(
+        manager,
+        calls,
+        identities,
+        concurrency=concurrency,
+        watch_filter=watch_filter,
+        intervals=intervals,
+        cluster_intervals=machine_intervals,
+        machine_pools=machine_pools,
+    )
     often = machine_intervals or INTERVALS
     machines = AzureMachineReconciler(manager, calls, identities, intervals=often)
     selecting = Selecting(machines, machines.objects.get, selects)

@@ -1,0 +1,194 @@
+"""Reconciles AzureManagedControlPlanes: reads the AKS cluster that they name, and keeps its kubeconfigs fresh.
+
+Used by `setup`. Makes, changes and deletes nothing in Azure: the cluster is somebody else's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from capipool.api import labels
+from capipool.api.builtin import Secret
+from capipool.api.constants import GROUP, Label
+from capipool.api.core import Cluster
+from capipool.machinery import errors, objects
+from capipool.machinery.objects import Raw
+from capipool.machinery.patch import merge
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.azure.aks import deciding, facts, kubeconfigs, places
+from capipool.providers.azure.aks.cloud import AKS
+from capipool.providers.azure.aks.deciding import Plan
+from capipool.providers.azure.aks.facts import AKSCluster
+from capipool.providers.azure.aks.places import ClusterPlace
+from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
+from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
+from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
+from capipool.providers.azure.identities.finding import Identities
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import DONE, RequeueAfter, Result
+from capipool.sdk import Intervals, ProviderError
+from capipool.sdk.inputs import SecretMeta, is_paused
+
+FINALIZER = "azuremanagedcontrolplane.infrastructure.cluster.x-k8s.io"
+CONVERGING, REST = dt.timedelta(seconds=20), dt.timedelta(minutes=5)
+INTERVALS = Intervals(CONVERGING, REST)
+"""How often a cluster is looked at while it is not up, or not there; and while it is."""
+RENEW = dt.timedelta(minutes=4)
+"""A token is replaced so long before its end: the library gives another in the last five minutes alone."""
+_LEAST = dt.timedelta(seconds=10)
+
+
+class AzureManagedControlPlaneReconciler:
+    """Takes an AzureManagedControlPlane to what its cluster is."""
+
+    def __init__(self, manager: Manager, aks: AKS, identities: Identities, *, intervals: Intervals = INTERVALS) -> None:
+        self._client = manager.client
+        self._clock = manager.clock
+        self._events = manager.events
+        self._aks = aks
+        self._identities = identities
+        self._converging = intervals.converging or CONVERGING
+        self._rest = intervals.rest or REST
+        self.objects = manager.caches.of(AzureManagedControlPlane)
+        self.clusters = manager.caches.of(Cluster)
+        self.pools = manager.caches.of(AzureManagedMachinePool)
+        self.identities = manager.caches.of(AzureClusterIdentity)
+        self.secrets = manager.caches.of(SecretMeta)
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
+        obj = self.objects.get(key)
+        if obj is None or labels.is_externally_managed(obj.metadata.annotations):
+            return DONE
+        if obj.deleting:
+            return await self._release(obj)
+        cluster = self._owner(obj)
+        if cluster is None or is_paused(obj, cluster):
+            return DONE
+        if FINALIZER not in obj.metadata.finalizers:
+            await self._patch(obj, {"metadata": {"finalizers": [*obj.metadata.finalizers, FINALIZER]}}, fresh=True)
+            return RequeueAfter(dt.timedelta(0))
+        try:
+            place = places.of_cluster(obj, self._identities)
+            return RequeueAfter(await self._follow(obj, cluster, place))
+        except ProviderError as error:
+            await self._write_status(obj, deciding.failed(obj, error, self._clock.now()))
+            return RequeueAfter(min(error.delay or self._converging, self._rest))
+
+    def _owner(self, obj: AzureManagedControlPlane) -> Cluster | None:
+        for owner in obj.metadata.owner_references:
+            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
+                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
+        return None
+
+    async def _follow(self, obj: AzureManagedControlPlane, cluster: Cluster, place: ClusterPlace) -> dt.timedelta:
+        """Look, and write what is so. Returns when to look again. Raises ProviderError, ApiError."""
+        body = await self._aks.cluster(place)
+        if body is None:
+            await self._write_status(obj, deciding.missing(obj, self._clock.now()))
+            return self._converging
+        found = facts.read(body)
+        left = self._rest if found.state == "Succeeded" else self._converging
+        if found.up:
+            left = min(left, await self._keep_kubeconfig(obj, cluster, found, place))
+            await self._keep_people_kubeconfig(obj, cluster, found, place)
+        plan = deciding.decide(obj, found, self._clock.now(), initialized=found.up)
+        await self._write_spec(obj, plan)
+        await self._write_status(obj, plan)
+        return left
+
+    # --- kubeconfigs
+
+    async def _keep_kubeconfig(
+        self, obj: AzureManagedControlPlane, cluster: Cluster, found: AKSCluster, place: ClusterPlace
+    ) -> dt.timedelta:
+        """The secret for controllers. Returns when it is to be replaced.
+
+        A secret of that name that a person made is left alone. Certificates are read anew at each look: they can be
+        rotated at any time.
+        """
+        present = await self._secret(kubeconfigs.secret(obj, cluster, b"", people=False))
+        if present is not None and not kubeconfigs.is_ours(present, obj):
+            return self._rest
+        config, left = await self._aks.kubeconfig(place, admin=found.local_accounts), self._rest
+        if not found.local_accounts:
+            token = await self._aks.token(place.caller)
+            config = kubeconfigs.with_token(config, token.text, name=found.name)
+            left = max(token.expires - RENEW - self._clock.now(), _LEAST)
+        await self._store(kubeconfigs.secret(obj, cluster, config, people=False), present)
+        return left
+
+    async def _keep_people_kubeconfig(
+        self, obj: AzureManagedControlPlane, cluster: Cluster, found: AKSCluster, place: ClusterPlace
+    ) -> None:
+        """The secret for people, as upstream has it: where they come as who they are in Entra ID."""
+        if not found.entra:
+            return
+        present = await self._secret(kubeconfigs.secret(obj, cluster, b"", people=True))
+        if present is None or kubeconfigs.is_ours(present, obj):
+            config = await self._aks.kubeconfig(place, admin=False)
+            await self._store(kubeconfigs.secret(obj, cluster, config, people=True), present)
+
+    async def _secret(self, wanted: Secret) -> Secret | None:
+        try:
+            return await self._client.get(Secret, wanted.metadata.name, wanted.metadata.namespace)
+        except errors.NotFound:
+            return None
+
+    async def _store(self, wanted: Secret, present: Secret | None) -> None:
+        """Write a secret where it is not as it should be."""
+        if present is None:
+            await self._client.create(wanted)
+        elif present.data != wanted.data:
+            meta = wanted.metadata
+            await self._client.patch(Secret, meta.name, meta.namespace, patch={"data": objects.to_raw(wanted)["data"]})
+
+    # --- the object itself
+
+    async def _release(self, obj: AzureManagedControlPlane) -> Result:
+        """Let the object go. The cluster stays; the secrets go with the object that owns them.
+
+        Not before its pools: it alone says where their agent pools are.
+        """
+        if FINALIZER not in obj.metadata.finalizers:
+            return DONE
+        cluster = self._owner(obj)
+        name = cluster.metadata.name if cluster is not None else obj.metadata.labels.get(Label.CLUSTER_NAME, "")
+        if any(p.metadata.labels.get(Label.CLUSTER_NAME) == name for p in self.pools.list(obj.metadata.namespace)):
+            return RequeueAfter(self._converging)
+        said = f"the AKS cluster {obj.metadata.name} is left as it is: capipool deletes no cluster of AKS"
+        self._events.event(obj, "Normal", "AKSClusterKept", said)
+        finalizers = [f for f in obj.metadata.finalizers if f != FINALIZER]
+        await self._patch(obj, {"metadata": {"finalizers": finalizers}}, fresh=True)
+        return DONE
+
+    async def _write_spec(self, obj: AzureManagedControlPlane, plan: Plan) -> None:
+        before = objects.to_raw(obj)
+        spec, annotations = before.get("spec") or {}, before["metadata"].get("annotations") or {}
+        wanted = {k: v for k, v in {**annotations, **plan.annotations}.items() if v is not None}
+        patch: Raw = {}
+        if (changed := merge.diff(spec, {**spec, **plan.spec})) is not None:
+            patch["spec"] = changed
+        if (marked := merge.diff(annotations, wanted)) is not None:
+            patch["metadata"] = {"annotations": marked}
+        if patch:
+            await self._patch(obj, patch)
+
+    async def _write_status(self, obj: AzureManagedControlPlane, plan: Plan) -> None:
+        before = objects.to_raw(obj).get("status", {})
+        wanted = {k: v for k, v in {**before, **plan.status}.items() if v is not None}
+        if (patch := merge.diff(before, wanted)) is not None:
+            await self._patch(obj, {"status": patch}, subresource="status")
+
+    async def _patch(
+        self, obj: AzureManagedControlPlane, patch: Raw, *, subresource: str = "", fresh: bool = False
+    ) -> None:
+        meta = obj.metadata
+        await self._client.patch(
+            AzureManagedControlPlane,
+            meta.name,
+            meta.namespace,
+            patch=patch,
+            subresource=subresource,
+            resource_version=meta.resource_version if fresh else "",
+        )

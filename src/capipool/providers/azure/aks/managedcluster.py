@@ -1,0 +1,72 @@
+"""Reconciles AzureManagedClusters: they show what their control plane says. Used by `setup`; makes no call."""
+
+from __future__ import annotations
+
+from capipool.api import labels
+from capipool.api.constants import GROUP
+from capipool.api.core import Cluster
+from capipool.machinery import objects
+from capipool.machinery.objects import Raw
+from capipool.machinery.patch import merge
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.azure.api.managedcluster import AzureManagedCluster
+from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
+from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import DONE, Result
+from capipool.sdk.inputs import is_paused
+
+FINALIZER = "azuremanagedcluster.infrastructure.cluster.x-k8s.io"
+"""Upstream's. capipool sets none, and takes it off objects that came from there."""
+
+
+class AzureManagedClusterReconciler:
+    """Takes an AzureManagedCluster to what its control plane is."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._client = manager.client
+        self.objects = manager.caches.of(AzureManagedCluster)
+        self.clusters = manager.caches.of(Cluster)
+        self.control_planes = manager.caches.of(AzureManagedControlPlane)
+
+    async def reconcile(self, key: ObjectKey) -> Result:
+        """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
+        obj = self.objects.get(key)
+        if obj is None or labels.is_externally_managed(obj.metadata.annotations):
+            return DONE
+        if obj.deleting:
+            await self._release(obj)
+            return DONE
+        cluster = self._owner(obj)
+        if cluster is None or is_paused(obj, cluster):
+            return DONE
+        reference = cluster.spec.control_plane_ref
+        found = None
+        if reference is not None and reference.group_kind == AzureManagedControlPlane.RESOURCE.group_kind:
+            found = self.control_planes.get(ObjectKey(key.namespace, reference.name))
+        if found is not None and found.spec.control_plane_endpoint.host:
+            endpoint = objects.part_to_raw(found.spec.control_plane_endpoint)
+            await self._write(obj, {"controlPlaneEndpoint": endpoint}, {"ready": True})
+        return DONE
+
+    def _owner(self, obj: AzureManagedCluster) -> Cluster | None:
+        for owner in obj.metadata.owner_references:
+            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
+                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
+        return None
+
+    async def _release(self, obj: AzureManagedCluster) -> None:
+        meta = obj.metadata
+        if FINALIZER in meta.finalizers:
+            patch = {"metadata": {"finalizers": [f for f in meta.finalizers if f != FINALIZER]}}
+            await self._client.patch(
+                AzureManagedCluster, meta.name, meta.namespace, patch=patch, resource_version=meta.resource_version
+            )
+
+    async def _write(self, obj: AzureManagedCluster, spec: Raw, status: Raw) -> None:
+        before, meta = objects.to_raw(obj), obj.metadata
+        for part, wanted, subresource in (("spec", spec, ""), ("status", status, "status")):
+            old = before.get(part) or {}
+            if (patch := merge.diff(old, {**old, **wanted})) is not None:
+                await self._client.patch(
+                    AzureManagedCluster, meta.name, meta.namespace, patch={part: patch}, subresource=subresource
+                )

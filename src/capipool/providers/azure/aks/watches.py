@@ -1,0 +1,169 @@
+"""Which changes are news for which object of AKS. Pure but for looks into caches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from capipool.api.core import Cluster, MachinePool
+from capipool.machinery.objects import Object
+from capipool.machinery.resource import ObjectKey
+from capipool.providers.azure.aks.controlplane import AzureManagedControlPlaneReconciler
+from capipool.providers.azure.aks.managedcluster import AzureManagedClusterReconciler
+from capipool.providers.azure.aks.pools.reconciler import AzureManagedMachinePoolReconciler
+from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
+from capipool.providers.azure.api.managedcluster import AzureManagedCluster
+from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
+from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
+from capipool.providers.azure.identities.finding import secret_key
+from capipool.sdk.inputs import SecretMeta
+
+
+def object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:
+    """An object's own status is written here, and is no news."""
+    if new is None:
+        return ()
+    return () if old is not None and _intent(old) == _intent(new) else [new.key]
+
+
+class ControlPlanes:
+    """News for AzureManagedControlPlanes."""
+
+    def __init__(self, planes: AzureManagedControlPlaneReconciler) -> None:
+        self._planes = planes
+
+    def owner_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+        """A Cluster that comes, is paused, or goes on."""
+        return _control_plane_of(new) if _is_news(old, new) else ()
+
+    def pool_changed(
+        self, old: AzureManagedMachinePool | None, new: AzureManagedMachinePool | None
+    ) -> Iterable[ObjectKey]:
+        """A pool that is gone: its control plane may have waited for that."""
+        if new is not None or old is None:
+            return ()
+        return [p.key for p in self._planes.objects.list(old.metadata.namespace) if p.deleting]
+
+    def identity_changed(
+        self, old: AzureClusterIdentity | None, new: AzureClusterIdentity | None
+    ) -> Iterable[ObjectKey]:
+        """An identity that came, or lets other namespaces use it."""
+        if new is None or (old is not None and old.spec == new.spec):
+            return ()
+        return self._users(new)
+
+    def secret_changed(self, old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
+        """The secret of an identity that came, or changed."""
+        if new is None or (old is not None and old.metadata.resource_version == new.metadata.resource_version):
+            return ()
+        return [k for i in self._planes.identities.list() if secret_key(i) == new.key for k in self._users(i)]
+
+    def _users(self, identity: AzureClusterIdentity) -> list[ObjectKey]:
+        return [
+            obj.key
+            for obj in self._planes.objects.list()
+            if (reference := obj.spec.identity_ref) is not None
+            and ObjectKey(reference.namespace or obj.metadata.namespace, reference.name) == identity.key
+        ]
+
+
+class Clusters:
+    """News for AzureManagedClusters."""
+
+    def __init__(self, clusters: AzureManagedClusterReconciler) -> None:
+        self._clusters = clusters
+
+    def owner_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+        """A Cluster that comes, is paused, or goes on."""
+        return _infrastructure_of(new) if _is_news(old, new) else ()
+
+    def control_plane_changed(
+        self, old: AzureManagedControlPlane | None, new: AzureManagedControlPlane | None
+    ) -> Iterable[ObjectKey]:
+        """The endpoint is shown by the AzureManagedCluster, too."""
+        if new is None or (old is not None and _shown(old) == _shown(new)):
+            return ()
+        owners = (
+            self._clusters.clusters.get(ObjectKey(new.metadata.namespace, o.name))
+            for o in new.metadata.owner_references
+        )
+        return [key for owner in owners for key in _infrastructure_of(owner)]
+
+
+class Pools:
+    """News for AzureManagedMachinePools."""
+
+    def __init__(self, pools: AzureManagedMachinePoolReconciler) -> None:
+        self._pools = pools
+
+    def owner_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
+        """A MachinePool that wants another number, version or scaler."""
+        if new is None or (old is not None and _wish(old) == _wish(new)):
+            return ()
+        return _pool_of(new)
+
+    def cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
+        """A Cluster that comes, goes, is paused, or goes on."""
+        return self._of(new) if _is_news(old, new) else ()
+
+    def control_plane_changed(
+        self, old: AzureManagedControlPlane | None, new: AzureManagedControlPlane | None
+    ) -> Iterable[ObjectKey]:
+        """A control plane that is ready, has another version, or another identity."""
+        if new is None or (old is not None and _shown(old) == _shown(new)):
+            return ()
+        owners = (
+            self._pools.clusters.get(ObjectKey(new.metadata.namespace, o.name)) for o in new.metadata.owner_references
+        )
+        return [key for owner in owners for key in self._of(owner)]
+
+    def _of(self, cluster: Cluster | None) -> list[ObjectKey]:
+        if cluster is None:
+            return []
+        pools = self._pools.machine_pools.list(cluster.metadata.namespace)
+        return [k for p in pools if p.spec.cluster_name == cluster.metadata.name for k in _pool_of(p)]
+
+
+def _intent(obj: Object) -> tuple[object, ...]:
+    meta, spec = obj.metadata, getattr(obj, "spec", None)
+    about = (meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references, tuple(meta.finalizers))
+    return (meta.uid, spec, *about)
+
+
+def _is_news(old: Cluster | None, new: Cluster | None) -> bool:
+    return new is not None and (old is None or _facts(old) != _facts(new))
+
+
+def _facts(cluster: Cluster) -> tuple[object, ...]:
+    meta, spec = cluster.metadata, cluster.spec
+    return (meta.uid, spec.paused, spec.infrastructure_ref, spec.control_plane_ref, meta.deletion_timestamp)
+
+
+def _shown(obj: AzureManagedControlPlane) -> tuple[object, ...]:
+    owners = tuple(o.uid for o in obj.metadata.owner_references)
+    status = obj.status
+    return (obj.spec, obj.metadata.annotations, owners, status.ready, status.version, status.auto_upgrade_version)
+
+
+def _wish(pool: MachinePool) -> tuple[object, ...]:
+    meta, spec = pool.metadata, pool.spec
+    return (meta.uid, spec.replicas, spec.template.spec.version, meta.annotations, meta.deletion_timestamp)
+
+
+def _pool_of(pool: MachinePool) -> list[ObjectKey]:
+    reference = pool.spec.template.spec.infrastructure_ref
+    same = reference.group_kind == AzureManagedMachinePool.RESOURCE.group_kind
+    return [ObjectKey(pool.metadata.namespace, reference.name)] if same else []
+
+
+def _control_plane_of(cluster: Cluster | None) -> list[ObjectKey]:
+    reference = cluster.spec.control_plane_ref if cluster is not None else None
+    if cluster is None or reference is None or reference.group_kind != AzureManagedControlPlane.RESOURCE.group_kind:
+        return []
+    return [ObjectKey(cluster.metadata.namespace, reference.name)]
+
+
+def _infrastructure_of(cluster: Cluster | None) -> list[ObjectKey]:
+    reference = cluster.spec.infrastructure_ref if cluster is not None else None
+    if cluster is None or reference is None or reference.group_kind != AzureManagedCluster.RESOURCE.group_kind:
+        return []
+    return [ObjectKey(cluster.metadata.namespace, reference.name)]
