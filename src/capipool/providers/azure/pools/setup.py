@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from capipool import sdk
+from capipool.api import labels
 from capipool.api.constants import Label
 from capipool.api.core import Cluster
 from capipool.machinery.resource import ObjectKey
@@ -15,6 +17,7 @@ from capipool.providers.azure.identities.finding import Identities
 from capipool.providers.azure.pools.provider import AzurePoolProvider
 from capipool.providers.azure.pools.secrets import CloudConfigReconciler
 from capipool.runtime.manager import Manager
+from capipool.runtime.reconcile import Selecting
 from capipool.sdk import Intervals
 from capipool.workload.connections import Connections
 
@@ -57,4 +60,5 @@ def setup(
     facts = Facts(manager)
     controller.watch(facts.objects, facts.changed)
     files = CloudConfigReconciler(manager, identities)
-    files.add_to(manager.controller("azuremachinepool-files", files, concurrency=4))
+    selecting = Selecting(files, files.objects.get, partial(labels.selects, watch_filter))
+    files.add_to(manager.controller("azuremachinepool-files", selecting, concurrency=4))

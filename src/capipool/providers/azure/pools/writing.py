@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from capipool.machinery.objects import Raw
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Answer, Calls
-from capipool.providers.azure.operations import PATCH, PUT, Operation
+from capipool.providers.azure.operations import PATCH, POST, PUT, Operation
 from capipool.providers.azure.pools import comparing, instances, keys, marks, model, parts, place, rollouts
 from capipool.providers.azure.pools.history import HISTORY, History
 from capipool.providers.azure.pools.model import Resolved, Scope
@@ -95,6 +95,8 @@ class Writer:
         try:
             answer = await send()
         except (InsufficientCapacity, QuotaExceeded, InvalidConfiguration) as error:
+            if about.type == POST:
+                raise  # of single instances, which may have gone meanwhile
             self._setbacks.note(obj.key, error, about=about.revision or about.type, now=self._clock.now())
             raise
         begun = about.begun(answer)
