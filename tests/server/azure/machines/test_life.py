@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from capipool.api.core import Machine, MachineDeployment
+from capipool.api.core import Cluster, Machine, MachineDeployment
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.providers.azure.api.cluster import AzureCluster
@@ -267,3 +267,35 @@ async def test_the_identity_of_a_machine_gets_its_role_and_loses_it(region: Regi
         return not region.arm.state.roles and not region.virtual_machines()
 
     await region.world.until(taken, why=region.described)
+
+
+async def test_a_windows_machine_has_a_short_name_and_the_server_that_is_asked_for(region: Region) -> None:
+    windows = ("        osType: Linux\n", "        osType: Windows\n")
+    server = (
+        "spec:\n  template:\n    spec:\n      vmSize",
+        "spec:\n  template:\n    metadata:\n      annotations: {windowsServerVersion: windows-2019}\n"
+        "    spec:\n      vmSize",
+    )
+    await region.apply(edits=(windows, server))
+    obj = await region.until(lambda m: bool(m.status.ready))
+    name = obj.spec.provider_id.rpartition("/")[2]
+    assert len(name) == 15
+    made = region.virtual_machines()[name]
+    assert made.properties["osProfile"]["computerName"] == name
+    assert made.properties["osProfile"]["windowsConfiguration"] == {"enableAutomaticUpdates": False}
+    assert len(made.properties["osProfile"]["adminPassword"]) > 20
+    reference = made.properties["storageProfile"]["imageReference"]
+    assert "/Images/capi-win-2019-containerd/" in reference["communityGalleryImageId"]
+    assert made.properties["osProfile"]["adminPassword"] not in str(objects.to_raw(obj))
+
+
+async def test_a_cluster_goes_whole(region: Region) -> None:
+    await region.begin()
+    await region.world.client.delete(Cluster, NAME, NS)
+
+    async def gone() -> bool:
+        left = [*await region.world.client.list(Cluster, NS), *await region.world.client.list(AzureCluster, NS)]
+        return not left and not await region.azure_machines()
+
+    await region.world.until(gone, why=region.described)
+    assert (region.virtual_machines(), region.arm.state.interfaces) == ({}, {})

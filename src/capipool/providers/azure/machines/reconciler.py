@@ -16,7 +16,7 @@ from capipool.api.core import Cluster, Machine
 from capipool.machinery import codec, errors, objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.azure import ids
+from capipool.providers.azure import ids, images
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.machine import AzureMachine
 from capipool.providers.azure.calls import Calls
@@ -45,6 +45,10 @@ APPLIED_TAGS = "sigs.k8s.io/cluster-api-provider-azure-last-applied-tags-vm"
 _SOON, _REST = dt.timedelta(seconds=10), dt.timedelta(minutes=5)
 INTERVALS = Intervals(converging=_SOON, rest=_REST)
 """How often a machine is looked at: while something is under way, and when all is well."""
+_MOST = dt.timedelta(minutes=2)
+"""How long trouble around a machine, such as an identity that is not there, is left alone."""
+WINDOWS_SERVER = "windowsServerVersion"
+"""Annotation of upstream's: which Windows Server the default image has, as `windows-2019`."""
 
 
 class AzureMachineReconciler:
@@ -96,7 +100,7 @@ class AzureMachineReconciler:
         except ProviderError as error:
             said = _in_words_of_machines(error)
             await self._writes.status(obj, statuses.of_error(obj, error.reason, said, self._clock.now()))
-            return RequeueAfter(error.delay or self._soon)
+            return RequeueAfter(min(error.delay or self._soon, _MOST))
 
     def _world(self, obj: AzureMachine) -> World:
         machine = next(
@@ -199,7 +203,7 @@ class AzureMachineReconciler:
         assert machine is not None
         assert azure is not None
         assert cluster is not None
-        pool = model.as_pool(obj, azure.spec.location)
+        pool = model.as_pool(self._with_image(obj, machine.spec.version), azure.spec.location)
         zone = machine.spec.failure_domain or obj.spec.failure_domain
         scope = Scope(
             pool=pool,
@@ -211,6 +215,14 @@ class AzureMachineReconciler:
         key = parts.ssh_key(obj.spec.ssh_public_key) if obj.spec.ssh_public_key else ""
         resolved = await self._resolving.resolve(pool, where.caller, machine.spec.version, key)
         return model.wanted(obj, scope, resolved, where, self._tags(world))
+
+    def _with_image(self, obj: AzureMachine, version: str) -> AzureMachine:
+        """The machine with the default image of the Windows Server that its annotation names."""
+        server = obj.metadata.annotations.get(WINDOWS_SERVER, "")
+        if obj.spec.image is not None or not server or obj.spec.os_disk.os_type != images.WINDOWS:
+            return obj
+        image = images.default(version, images.WINDOWS, windows_server=server)
+        return objects.replace(obj, spec=objects.replace_part(obj.spec, image=image))
 
     def _tags(self, world: World) -> dict[str, str]:
         assert world.cluster is not None
