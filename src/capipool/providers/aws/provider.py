@@ -73,6 +73,7 @@ class AWSPoolProvider(ShowsMachines, PoolProvider[AWSMachinePool]):
 
     async def observe(self, pool: Pool[AWSMachinePool]) -> Group:
         """The group and its instances, each with the revision of the version it was launched from."""
+        self._upkeep.failed.pop(pool.key, None)  # of an earlier pass
         place = self._places.of(pool.cluster)
         return await self._observer.observe(place, pool, mode=mode(pool.object), intervals=self.intervals)
 

@@ -47,7 +47,6 @@ class Upkeep:
         self, place: Place, pool: Pool[AWSMachinePool], launch: Launch, *, replicas: int, seen: Seen | None
     ) -> None:
         """Write a template version where there is something new, then make the group or bring it up to date."""
-        self.failed.pop(pool.key, None)
         await self._remember(place, pool)
         subnets = await self._subnets(place, pool)
         with self._about(pool, "LaunchTemplateReady"):
