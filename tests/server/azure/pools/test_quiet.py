@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -160,6 +161,21 @@ async def test_the_role_is_given_once_and_taken_back_at_the_end(lab: AzureLab) -
     await lab.provider.delete(pool.object)
     taken = [r for r in lab.arm.log.mutating if "roleAssignments" in r.path]
     assert [r.method for r in taken] == ["PUT", "DELETE"]
+
+
+async def test_a_role_that_may_not_be_given_is_told_and_holds_nothing_else_up(lab: AzureLab) -> None:
+    pool = lab.pool()
+    lab.arm.faults.refuse("roleAssignments/write", "AuthorizationFailed", times=10)
+    await lab.created(pool)
+    group = await again(lab, pool)
+    assert "AuthorizationFailed" in str(group.problem)
+    await lab.provider.set_desired(pool, 4, seen=group)
+    await lab.until(pool, lambda g: len(g.instances) == 4)
+    await again(lab, pool)
+    assert sum(r.method == "PUT" for r in lab.arm.log.of("roleAssignments/write")) == 1
+    lab.arm.faults.clear()
+    lab.clock.ahead += dt.timedelta(minutes=5)
+    assert (await again(lab, pool)).problem is None
 
 
 async def test_no_secret_is_in_any_tag_status_or_annotation(lab: AzureLab) -> None:

@@ -38,6 +38,7 @@ from capipool.sdk import (
     OperationInProgress,
     Pool,
     PoolProvider,
+    ProviderError,
     Report,
     RolloutMode,
     Strategy,
@@ -71,6 +72,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         self._inventory = Inventory(self._sets)
         self._pending = Pending(manager.client)
         self._setbacks = Setbacks()
+        self._role_setbacks = Setbacks()
         self._nudged: dict[ObjectKey, dt.datetime] = {}
         self._roles = Roles(calls, manager.client)
         self._writer = Writer(manager, calls, self._sets, self._pending, self._setbacks)
@@ -122,15 +124,15 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         live = [i for i in those if i.state in _LIVE]
         outdated = any(i.revision != seen.history.current for i in live)
         rolling = await self._sets.rolling(place) if native and outdated else {}
-        desired = max(seen.capacity, self._promised(obj))
+        desired, now = max(seen.capacity, self._promised(obj)), self._clock.now()
         if len(live) == desired and not outdated and all(i.state is InstanceState.RUNNING for i in live):
-            self._setbacks.settle(obj.key, now=self._clock.now())
+            self._setbacks.settle(obj.key, now=now)
         group = Group(
             desired=desired,
             revision=seen.history.current,
             instances=those,
             operation=self._operation(obj, seen, rolling),
-            problem=self._setbacks.current(obj.key, self._clock.now()),
+            problem=self._setbacks.current(obj.key, now) or self._role_setbacks.current(obj.key, now),
             rollout=rollouts.describe(rolling),
             native=seen,
         )
@@ -197,8 +199,20 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
                 self._inventory.forget(place)
         await self._restore(pool, place, before)
         await self._nudge(pool, place, before)
-        await self._roles.ensure(pool.object, place, before.raw)
+        await self._give_role(pool.object, place, before)
         await self._name(pool.object, str(before.raw["id"]))
+
+    async def _give_role(self, obj: AzureMachinePool, place: Place, seen: Seen) -> None:
+        """See to the role of the identity. Where that fails the pool says so, and goes on with everything else."""
+        now = self._clock.now()
+        if self._role_setbacks.is_held(obj.key, now=now):
+            return
+        try:
+            await self._roles.ensure(obj, place, seen.raw)
+        except ProviderError as error:
+            self._role_setbacks.note(obj.key, error, about="role", now=now)
+        else:
+            self._role_setbacks.forget(obj.key)
 
     async def _name(self, obj: AzureMachinePool, resource_id: str) -> None:
         """Say which scale set it is. Azure answers in any letter case: the same one stays as it was said first."""
@@ -331,6 +345,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
     def _forget(self, obj: AzureMachinePool, place: Place) -> None:
         self._pending.forget(obj)
         self._setbacks.forget(obj.key)
+        self._role_setbacks.forget(obj.key)
         self._nudged.pop(obj.key, None)
         self._inventory.drop(obj.key, place)
         self._writer.forget(obj)
