@@ -17,6 +17,7 @@ from capipool.providers.azure.kinds import crds, rules
 from capipool.providers.azure.machines.files import TemplateFiles
 from capipool.providers.azure.machines.reconciler import INTERVALS, AzureMachineReconciler
 from capipool.providers.azure.pools import setup as pools
+from capipool.runtime import logs
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
 from capipool.sdk import Intervals
@@ -24,6 +25,9 @@ from capipool.workload.connections import Connections
 
 __all__ = ["available", "crds", "rules", "setup"]
 
+_log = logs.Logger("capipool.providers.azure.setup")
+
+_CLOSING_SECONDS = 5.0
 _LIBRARIES = ("azure.core", "azure.identity", "azure.mgmt.compute")
 
 
@@ -98,8 +102,15 @@ def setup(
 
 
 async def _close_at_end(calls: Calls) -> None:
-    """Close the connections once the manager stops, which ends its tasks after its controllers."""
+    """Close the connections once the manager stops, which ends its tasks after its controllers.
+
+    What goes wrong then must not get out: the manager would take it for a failure, and wait to begin this anew.
+    """
     try:
         await asyncio.Event().wait()
     finally:
-        await calls.close()
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await calls.close()
+        except Exception as error:
+            _log.warning("azure's connections were not closed", exc_info=error)
