@@ -9,6 +9,7 @@ from typing import Any
 
 from capipool.api.builtin import Secret
 from capipool.machinery import codec
+from capipool.machinery.clock import Clock
 from capipool.machinery.objects import Raw
 from capipool.providers.azure import ids, kinds
 from capipool.providers.azure.aks import setup as aks
@@ -33,6 +34,8 @@ NODES = "mc_prod-group_prod_eastus"
 """The resource group of its nodes, as nodes have it."""
 POOL = "work"
 FAST = Intervals(converging=dt.timedelta(milliseconds=50), rest=dt.timedelta(milliseconds=400))
+BUSY = Intervals(converging=dt.timedelta(milliseconds=50), rest=dt.timedelta(milliseconds=50))
+"""For tests that count looks."""
 WRITE = "managedClusters/agentPools/write"
 
 MANIFEST = """
@@ -109,18 +112,21 @@ class AKS:
         """An agent pool as Azure has it."""
         return self.cluster.pools[name]
 
+    def _pools(self) -> list[AgentPool]:
+        """All agent pools. Only looks: it is called from a thread."""
+        return [p for cluster in list(self.arm.state.clusters.values()) for p in list(cluster.pools.values())]
+
     def _running(self) -> Iterator[tuple[str, str]]:
         """(node name, provider ID) of what runs in pools that capipool has."""
-        for pool in list(self.cluster.pools.values()):
-            if pool.scale_set is None or pool.name == "system":
+        for pool in self._pools():
+            if pool.scale_set is None:
                 continue
             for machine in list(pool.scale_set.machines.values()):
                 if machine.provisioning is Provisioning.SUCCEEDED and machine.power is Power.RUNNING:
                     yield machine.name.replace("_", "-"), ids.provider_id(pool.scale_set.machine_id(machine))
 
     def _version(self, provider_id: str) -> str:
-        pools = (p for p in self.cluster.pools.values() if p.scale_set is not None)
-        mine = next((p for p in pools if p.scale_set and p.scale_set.name in provider_id), None)
+        mine = next((p for p in self._pools() if p.scale_set and p.scale_set.name in provider_id), None)
         return f"v{mine.properties['orchestratorVersion']}" if mine is not None else "v1.30.6"
 
     async def load(self) -> AzureManagedControlPlane:
@@ -128,14 +134,25 @@ class AKS:
         await self.world.load(MANIFEST.replace("SUBSCRIPTION", self.arm.subscription))
         return await self.until_plane(lambda p: bool(p.status.ready))
 
-    async def begin(self, name: str = POOL, *, mode: str = "User", spec: Raw | None = None, count: int = 2) -> None:
-        """A pool, until it runs."""
-        await self.load_pool(name, mode=mode, spec=spec)
-        await self.world.running_pool(name, count)
+    async def begin(self, *, spec: Raw | None = None) -> None:
+        """A pool with two nodes, until it runs."""
+        await self.load_pool(spec=spec)
+        await self.runs(2)
+
+    async def runs(self, count: int) -> None:
+        """Wait until the pool is Running with so many ready nodes; the cluster's own pool has one beside them."""
+
+        async def so() -> bool:
+            pool = await self.world.pool(POOL)
+            there = [n for n in await self.world.ready_nodes() if f"-{POOL}-" in n.metadata.name]
+            return pool.status.phase == "Running" and len(pool.status.node_refs) == count == len(there)
+
+        await self.world.until(so, seconds=20, why=lambda: self.world.described(POOL))
 
     async def load_pool(self, name: str = POOL, *, mode: str = "User", spec: Raw | None = None) -> None:
         """A pool's objects."""
         text = WORK.replace("NAME", name).replace("MODE", mode)
+        text = text.replace("v1.30.6", "v1.31.2") if mode == "System" else text
         for key, value in (spec or {}).items():
             text += f"  {key}: {codec.encode_json(value).decode()}\n"
         await self.world.load(text)
@@ -190,7 +207,11 @@ class AKS:
 
 @asynccontextmanager
 async def installed(
-    *, intervals: Intervals = FAST, properties: Raw | None = None, made: Callable[[azure.Arm], Calls] = calls
+    *,
+    intervals: Intervals = FAST,
+    properties: Raw | None = None,
+    made: Callable[[azure.Arm], Calls] = calls,
+    clock: Clock | None = None,
 ) -> AsyncIterator[AKS]:
     """The server with a cluster that has one pool of mode System, and an installation that runs on it."""
     async with azure.serve(groups=(GROUP,)) as arm:
@@ -203,7 +224,7 @@ async def installed(
             aks.setup(manager, through, identities, intervals=intervals, cluster_intervals=intervals)
 
         try:
-            async with clouds.world(add, crds=kinds.crds(), rules=kinds.rules()) as world:
+            async with clouds.world(add, crds=kinds.crds(), rules=kinds.rules(), clock=clock) as world:
                 yield AKS(arm, world, through)
         finally:
             await through.close()

@@ -72,7 +72,8 @@ class AzureManagedControlPlaneReconciler:
             place = places.of_cluster(obj, self._identities)
             return RequeueAfter(await self._follow(obj, cluster, place))
         except ProviderError as error:
-            await self._write_status(obj, deciding.failed(obj, error, self._clock.now()))
+            if not error.quiet:
+                await self._write_status(obj, deciding.failed(obj, error, self._clock.now()))
             return RequeueAfter(min(error.delay or self._converging, self._rest))
 
     def _owner(self, obj: AzureManagedControlPlane) -> Cluster | None:

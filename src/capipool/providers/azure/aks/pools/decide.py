@@ -132,7 +132,8 @@ def decide(picture: Picture) -> Step:
     changes = model.differing(pool.properties, wanted)
     if changes or pool.state != "Succeeded":
         etag = str(pool.properties.get("eTag") or "*")
-        return Step(Put(model.whole(pool.properties, changes), etag, _digest(wanted)), tuple(notes))
+        wish = wanted | {"count": picture.replicas, "orchestratorVersion": target}
+        return Step(Put(model.whole(pool.properties, changes), etag, _digest(wish)), tuple(notes))
     return Step(_image(picture, pool, notes), tuple(notes))
 
 

@@ -89,10 +89,10 @@ class AzureManagedMachinePoolReconciler:
         except Changed as error:
             return RequeueAfter(error.delay or self._converging)
         except ProviderError as error:
-            await self._writes.status(obj, statuses.of_error(obj, error, self._clock.now()))
             if not error.quiet:
+                await self._writes.status(obj, statuses.of_error(obj, error, self._clock.now()))
                 self._events.event(obj, "Warning", error.reason, str(error))
-            return RequeueAfter(error.delay or self._converging)
+            return RequeueAfter(min(error.delay or self._converging, self._rest))
 
     def _world(self, obj: AzureManagedMachinePool) -> World:
         namespace, owner = obj.metadata.namespace, None

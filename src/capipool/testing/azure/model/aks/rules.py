@@ -72,7 +72,7 @@ def check(name: str, wanted: Raw, *, old: Raw | None, control_plane: str, versio
     if wanted["mode"] == "System" and windows:
         raise _bad("InvalidParameter", "System node pools must have OS type Linux.", "properties.osType")
     _check_size(wanted)
-    _check_labels(wanted)
+    _check_labels(wanted, old or {})
     if wanted.get("scaleSetEvictionPolicy") and wanted.get("scaleSetPriority") != "Spot":
         raise _bad("InvalidParameter", "An eviction policy needs priority Spot.", "properties.scaleSetEvictionPolicy")
     _check_version(str(wanted["orchestratorVersion"]), old, control_plane, versions)
@@ -105,8 +105,9 @@ def _check_size(wanted: Raw) -> None:
         raise _bad("InvalidParameter", f"The count must be from {lowest} to 1000, and is {count}.", "properties.count")
 
 
-def _check_labels(wanted: Raw) -> None:
-    for name in wanted.get("nodeLabels") or {}:
+def _check_labels(wanted: Raw, old: Raw) -> None:
+    known = old.get("nodeLabels") or {}
+    for name in (wanted.get("nodeLabels") or {}).keys() - known.keys():
         if name.split("/")[0].endswith("kubernetes.azure.com"):
             raise _bad("InvalidParameter", f"The label '{name}' is AKS' own.", "properties.nodeLabels")
     for taint in wanted.get("nodeTaints") or []:
