@@ -122,9 +122,10 @@ def _is_own(key: str) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    """For comparison: nothing, off, and no entries are the same to AKS; the number 0 is none of these."""
     if isinstance(value, list):
-        return sorted(value)
-    return value or None
+        return sorted(value) or None
+    return value if type(value) is int else value or None
 
 
 def _spelled(raw: Raw) -> Raw:
