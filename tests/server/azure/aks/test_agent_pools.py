@@ -126,9 +126,8 @@ async def test_a_restart_asks_on_for_an_operation_and_gives_no_second_order() ->
         await aks.load()
         aks.arm.faults.hold(WRITE)
         await aks.load_pool()
-        kept = await aks.until(lambda p: bool(p.status.long_running_operation_states))
+        kept = await aks.until(lambda p: condition(p, "AgentPoolsReady") == ("False", "Creating"))
         assert kept.status.long_running_operation_states[0].type == "PUT"
-        assert condition(kept, "AgentPoolsReady") == ("False", "Creating")
         await aks.world.restart()
         seen = len(aks.arm.log.all)
         await aks.until_azure(lambda: len(aks.arm.log.all) > seen + 8)

@@ -51,7 +51,7 @@ async def the_cluster_of_cluster_api_follows(aks: AKS) -> None:
 
 async def test_the_kubeconfig_that_aks_gives_out_is_kept_and_controllers_live_by_it() -> None:
     async with worlds.installed() as aks:
-        await give_out_what_reaches(aks)
+        await worlds.give_out_what_reaches(aks)
         await aks.load()
         kept = await until_secret(aks, aks.cluster.kubeconfig)
         assert (kept.type, kept.metadata.labels) == (
@@ -68,7 +68,7 @@ async def test_without_local_accounts_controllers_get_a_token_that_is_replaced_b
     issued: list[str] = []
     entra = {"disableLocalAccounts": True, "aadProfile": {"managed": True}}
     async with worlds.installed(properties=entra, made=lambda arm: calls_with_tokens(arm, issued)) as aks:
-        await give_out_what_reaches(aks)
+        await worlds.give_out_what_reaches(aks)
         await aks.load()
 
         async def renewed() -> bool:
@@ -106,13 +106,6 @@ def calls_with_tokens(arm: Arm, issued: list[str]) -> Calls:
         return Credential()
 
     return Calls(credentials=credential, endpoint=arm.url, ca_file=str(arm.ca_file), rate=1000)
-
-
-async def give_out_what_reaches(aks: AKS) -> None:
-    """Have AKS give out the kubeconfig that the installation came with, which is taken away."""
-    present = await aks.secret("demo-kubeconfig")
-    aks.cluster.kubeconfig = present.data[KUBECONFIG_KEY]
-    await aks.world.client.delete(Secret, "demo-kubeconfig", NS)
 
 
 async def until_secret(aks: AKS, wanted: bytes) -> Secret:

@@ -22,7 +22,8 @@ from capipool.sdk import Intervals
 from capipool.testing import azure
 from capipool.testing.azure import Power, Provisioning
 from capipool.testing.azure.model.aks.cluster import AgentPool, ManagedCluster
-from capipool.workload.connections import Connections
+from capipool.testing.azure.server import SUBSCRIPTION
+from capipool.workload.connections import KUBECONFIG_KEY, Connections
 from tests.server.azure.pools.lab import calls
 from tests.server.clouds import world as clouds
 from tests.server.clouds.joining import Joiner
@@ -96,17 +97,18 @@ spec:
 class AKS:
     """A whole installation over a subscription with one AKS cluster."""
 
-    def __init__(self, arm: azure.Arm, world: World, made: Calls) -> None:
+    def __init__(self, arm: azure.Arm, world: World, made: Calls, group: str) -> None:
         self.arm = arm
         self.world = world
         self.calls = made
+        self.group = group
         self.joiner: Joiner = world.joiner(self._running)
         self.joiner.version = self._version
 
     @property
     def cluster(self) -> ManagedCluster:
         """The cluster as Azure has it."""
-        return self.arm.cluster(CLUSTER, GROUP)
+        return self.arm.cluster(CLUSTER, self.group)
 
     def pool(self, name: str = POOL) -> AgentPool:
         """An agent pool as Azure has it."""
@@ -212,38 +214,49 @@ async def installed(
     properties: Raw | None = None,
     made: Callable[[azure.Arm], Calls] = calls,
     clock: Clock | None = None,
+    subscription: str = SUBSCRIPTION,
+    group: str = GROUP,
+    cluster: str = "demo",
 ) -> AsyncIterator[AKS]:
     """The server with a cluster that has one pool of mode System, and an installation that runs on it."""
-    async with azure.serve(groups=(GROUP,)) as arm:
+    async with azure.serve(subscription=subscription, groups=(group,)) as arm:
         arm.timing.retry_after = 0
         through = made(arm)
-        await bring_cluster(arm, through, properties or {})
+        await bring_cluster(arm, through, properties or {}, group=group)
 
         def add(manager: Manager, connections: Connections) -> None:
             identities = Identities(manager.client, manager.caches)
             aks.setup(manager, through, identities, intervals=intervals, cluster_intervals=intervals)
 
         try:
-            async with clouds.world(add, crds=kinds.crds(), rules=kinds.rules(), clock=clock) as world:
-                yield AKS(arm, world, through)
+            async with clouds.world(add, cluster=cluster, crds=kinds.crds(), rules=kinds.rules(), clock=clock) as world:
+                yield AKS(arm, world, through, group)
         finally:
             await through.close()
 
 
-async def bring_cluster(arm: azure.Arm, through: Calls, properties: Raw) -> None:
+async def bring_cluster(arm: azure.Arm, through: Calls, properties: Raw, *, group: str) -> None:
     """An AKS cluster, as somebody made it."""
     system = {"name": "system", "mode": "System", "count": 1, "vmSize": "Standard_D2s_v3"}
     body = {
         "location": "eastus",
         "properties": {"kubernetesVersion": "1.31.2", "agentPoolProfiles": [system], **properties},
     }
-    path = f"/subscriptions/{arm.subscription}/resourceGroups/{GROUP}/providers/Microsoft.ContainerService"
+    path = f"/subscriptions/{arm.subscription}/resourceGroups/{group}/providers/Microsoft.ContainerService"
     caller = Caller(arm.subscription)
     at = f"{path}/managedClusters/{CLUSTER}?api-version=2025-05-01"
     await through.request(caller, "PUT", at, body=body)
-    while arm.cluster(CLUSTER, GROUP).state != "Succeeded":
+    while arm.cluster(CLUSTER, group).state != "Succeeded":
         await through.request(caller, "GET", at)
     arm.log.clear()
+
+
+async def give_out_what_reaches(aks: AKS) -> None:
+    """Have AKS give out the kubeconfig that the installation came with, which is taken away."""
+    name = f"{aks.world.cluster}-kubeconfig"
+    present = await aks.secret(name)
+    aks.cluster.kubeconfig = present.data[KUBECONFIG_KEY]
+    await aks.world.client.delete(Secret, name, NS)
 
 
 def condition(obj: Any, type_: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from capipool.machinery.objects import Raw
-from capipool.providers.azure.aks.pools import decide
+from capipool.providers.azure.aks.pools import decide, model
 from capipool.providers.azure.aks.pools.decide import Picture, Put, UpgradeImage
 from capipool.sdk import InvalidConfiguration
 from tests.unit.azure.aks.pictures import KEY, picture, there, wanted
@@ -22,7 +22,7 @@ def changes(made: Picture) -> Raw:
     assert isinstance(step.action, Put), step
     assert step.action.etag == "7"
     assert made.pool is not None
-    before = {k: v for k, v in made.pool.properties.items() if k not in decide.model.READ_ONLY}
+    before = {k: v for k, v in made.pool.properties.items() if k not in model.READ_ONLY}
     after = step.action.properties
     return {k: after.get(k) for k in before.keys() | after.keys() if before.get(k) != after.get(k)}
 
@@ -120,6 +120,13 @@ def test_what_can_be_done_is_done_beside_what_cannot() -> None:
     made = picture(version="1.32.0", replicas=5)
     assert changes(made) == {"count": 5}
     assert len(decide.decide(made).notes) == 1
+
+
+def test_an_upgrade_waits_until_all_else_is_done() -> None:
+    assert changes(picture(version="1.31.2", replicas=5)) == {"count": 5}
+    assert changes(picture(version="1.31.2", replicas=5, pool=there(count=5, provisioningState="Failed"))) == {
+        "orchestratorVersion": "1.31.2"
+    }
 
 
 @pytest.mark.parametrize("wish", ["latest", "new"])

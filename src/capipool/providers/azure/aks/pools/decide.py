@@ -130,6 +130,8 @@ def decide(picture: Picture) -> Step:
         return Step(notes=tuple(notes))
     wanted = _wanted(picture, pool, target, notes)
     changes = model.differing(pool.properties, wanted)
+    if len(changes) > 1:
+        changes.pop("orchestratorVersion", None)  # AKS does not scale and upgrade at once: the upgrade comes next
     if changes or pool.state != "Succeeded":
         etag = str(pool.properties.get("eTag") or "*")
         wish = wanted | {"count": picture.replicas, "orchestratorVersion": target}
