@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from capipool.app.clouds import Clouds
 from capipool.core import setup as core
 from capipool.core.options import Options
 from capipool.providers.aws import setup as aws
@@ -21,6 +22,7 @@ def add_all(
     *,
     gates: Mapping[str, bool],
     chosen: Collection[str],
+    clouds: Clouds,
     spaces: WorkloadSpaces | None,
     watch_filter: str = "",
 ) -> None:
@@ -38,6 +40,24 @@ def add_all(
     if "dev" in chosen and spaces is not None:
         dev.setup(manager, connections, spaces, machine_pools=pools, watch_filter=watch_filter)
     if "aws" in chosen:
-        aws.setup(manager, connections, rng=manager.rng, machine_pools=pools, watch_filter=watch_filter)
+        aws.setup(
+            manager,
+            connections,
+            rng=manager.rng,
+            region=clouds.aws_region,
+            machine_pools=pools,
+            watch_filter=watch_filter,
+        )
     if "azure" in chosen:
-        azure.setup(manager, connections, rng=manager.rng, machine_pools=pools, watch_filter=watch_filter)
+        azure.setup(
+            manager,
+            connections,
+            rng=manager.rng,
+            subscription=clouds.azure_subscription,
+            token_file=clouds.azure_token_file,
+            endpoint=clouds.azure_endpoint,
+            authority=clouds.azure_authority,
+            ca_file=clouds.azure_ca_file,
+            machine_pools=pools,
+            watch_filter=watch_filter,
+        )

@@ -172,6 +172,7 @@ class Embedded:
             connections,
             gates=self.settings.gates,
             chosen=self.settings.providers,
+            clouds=self.settings.clouds,
             watch_filter=self.settings.watch_filter,
             spaces=spaces,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from capipool.app import gates, providers
+from capipool.app.clouds import Clouds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,5 +28,7 @@ class Settings:
     """The controllers see to objects whose label `cluster.x-k8s.io/watch-filter` has this value alone."""
     providers: tuple[str, ...] = providers.ALL
     """Names of the providers to serve and run, out of `app.providers`."""
+    clouds: Clouds = field(default_factory=Clouds)
+    """Where clouds are, for clusters that do not say."""
     gates: Mapping[str, bool] = field(default_factory=lambda: dict(gates.DEFAULTS))
     """Feature gates by name, all of them."""

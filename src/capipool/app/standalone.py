@@ -8,10 +8,11 @@ import os
 import random
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from capipool.api.builtin import Namespace
 from capipool.app import controllers, kinds, providers
+from capipool.app.clouds import Clouds
 from capipool.app.dialing import Dialer
 from capipool.app.manifests import NAME, NAMESPACE
 from capipool.client import credentials
@@ -37,6 +38,8 @@ class StandaloneSettings:
     """See this namespace alone; empty means all."""
     providers: tuple[str, ...] = providers.STANDALONE
     """Names of the providers to run, out of `app.providers`. Their kinds must be installed."""
+    clouds: Clouds = field(default_factory=Clouds)
+    """Where clouds are, for clusters that do not say."""
     watch_filter: str = ""
     """See to objects whose label `cluster.x-k8s.io/watch-filter` has this value alone; empty means all."""
     metrics_host: str = "127.0.0.1"
@@ -63,6 +66,7 @@ async def run(
             connections,
             gates=settings.gates,
             chosen=settings.providers,
+            clouds=settings.clouds,
             watch_filter=settings.watch_filter,
             spaces=None,
         )

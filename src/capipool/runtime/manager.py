@@ -195,6 +195,9 @@ class Manager:
                 await task()
                 return
             except Exception as error:
+                if not self._leading:  # it was told to end, and failed at that: nobody waits for it to begin anew
+                    _log.warning("task failed at its end", task=name, exc_info=error)
+                    return
                 failures = 1 if loop.time() - began > _HEALTHY_SECONDS else failures + 1
                 delay = _RESTART.delay(failures, self.rng)
                 _log.error("task failed", task=name, again_in_seconds=round(delay, 1), exc_info=error)

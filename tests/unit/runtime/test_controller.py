@@ -392,6 +392,26 @@ async def test_a_task_that_fails_is_started_again_with_backoff(world: World) -> 
     assert len(starts) == 3
 
 
+@in_a_world
+async def test_a_task_that_fails_at_its_end_holds_up_nobody(world: World) -> None:
+    starts: list[float] = []
+
+    async def task() -> None:
+        starts.append(asyncio.get_running_loop().time())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise RuntimeError("cannot close")
+
+    world.manager.add_task("beside", task)
+    await world.start()
+    await asyncio.sleep(1)
+    began = asyncio.get_running_loop().time()
+    await world.manager.stop()
+    assert len(starts) == 1
+    assert asyncio.get_running_loop().time() == began
+
+
 def test_a_manager_stopped_before_it_ran_does_not_hang() -> None:
     async def main() -> None:
         manager = Manager(Client(FakeServer()), clock=virtual.clock(), rng=random.Random(1))

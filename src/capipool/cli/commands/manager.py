@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from capipool.app import gates, standalone
 from capipool.app import providers as known
+from capipool.app.clouds import Clouds
 from capipool.app.providers import UnknownProvider
 from capipool.app.standalone import StandaloneSettings
 from capipool.cli import console
@@ -46,6 +47,7 @@ def manager(
         namespace=namespace,
         watch_filter=watch_filter,
         providers=chosen,
+        clouds=Clouds.of(os.environ),
         metrics_port=metrics_port,
     )
     console.run(_run(kubeconfig, settings), loop_factory=console.fast_loop)

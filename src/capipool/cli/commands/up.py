@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from capipool.app import gates
 from capipool.app import providers as known
+from capipool.app.clouds import Clouds
 from capipool.app.datadir import DataDirInUse
 from capipool.app.embedded import Embedded
 from capipool.app.providers import UnknownProvider
@@ -50,6 +51,7 @@ def up(
         namespace=namespace,
         watch_filter=watch_filter,
         providers=chosen,
+        clouds=Clouds.of(os.environ),
         gates=enabled,
     )
     console.run(_serve(settings), loop_factory=console.fast_loop)
