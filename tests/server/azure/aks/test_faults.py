@@ -117,15 +117,19 @@ async def test_a_pool_comes_to_what_is_wanted_though_the_process_dies_at_every_w
     assert len(history.struck) == 4
 
 
-async def test_an_upgrade_that_azure_had_no_room_for_is_tried_again_and_says_why() -> None:
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("AllocationFailed", "InsufficientCapacity"), ("VMExtensionProvisioningTimeout", "CloudUnavailable")],
+)
+async def test_an_upgrade_that_failed_says_why_and_is_tried_again_with_patience(code: str, reason: str) -> None:
     clock = Skipping()
     async with worlds.installed(clock=clock) as aks:
         await aks.load()
         await aks.begin()
-        aks.arm.faults.fail(WRITE, "AllocationFailed", "no room")
+        aks.arm.faults.fail(WRITE, code, "no room")
         await aks.world.upgrade(POOL, "v1.31.2")
-        found = await aks.until(lambda p: worlds.condition(p, "Ready") == ("False", "InsufficientCapacity"))
-        assert "AllocationFailed" in next(c.message for c in found.status.conditions if c.type == "Ready")
+        found = await aks.until(lambda p: worlds.condition(p, "Ready") == ("False", reason))
+        assert code in next(c.message for c in found.status.conditions if c.type == "Ready")
         assert found.status.ready
         looks = len(aks.arm.log.of("managedClusters/agentPools/read"))
         await aks.until_azure(lambda: len(aks.arm.log.of("managedClusters/agentPools/read")) > looks + 2)

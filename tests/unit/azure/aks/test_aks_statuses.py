@@ -12,6 +12,7 @@ from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.providers.azure.aks import deciding, facts, kubeconfigs
 from capipool.providers.azure.aks.pools import scaling, statuses
+from capipool.providers.azure.aks.pools.ownership import ADOPT, is_ours
 from capipool.providers.azure.aks.pools.progress import Progress
 from capipool.providers.azure.aks.pools.scaling import MARK, TAGS, Managed
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
@@ -155,6 +156,29 @@ def test_tags_that_were_wanted_once_are_known_until_they_are_gone() -> None:
     assert scaling.settled_tags(obj, {"a": "1"}) == "a,b,c"
     assert scaling.settled_tags(obj, {}) == "b,c"
     assert scaling.settled_tags(wanted(), {}) is None
+
+
+_NODE = "azure:///subscriptions/s/resourceGroups/mc/providers/Microsoft.Compute/virtualMachineScaleSets/{}/virtualMachines/0"
+
+
+@pytest.mark.parametrize(
+    ("tags", "annotations", "nodes", "ours"),
+    [
+        ({"capipool.io_pool": "default/work"}, {}, [], True),
+        ({"capipool.io_pool": "default/other"}, {}, [], False),
+        ({"capipool.io_pool": "default/other"}, {ADOPT: "true"}, ["aks-work-1-vmss"], False),
+        ({}, {}, [], False),
+        ({}, {}, ["aks-other-1-vmss"], False),
+        ({}, {}, ["aks-work-1-vmss"], True),
+        ({}, {ADOPT: "true"}, [], True),
+        ({}, {ADOPT: "false"}, [], False),
+    ],
+)
+def test_an_agent_pool_is_whose_it_says_or_of_the_object_that_has_its_nodes(
+    tags: dict[str, str], annotations: dict[str, str], nodes: list[str], ours: bool
+) -> None:
+    obj = wanted(annotations, providerIDList=[_NODE.format(name) for name in nodes])
+    assert is_ours(obj, there(tags=tags)) is ours
 
 
 @pytest.mark.parametrize("given", [b"", b"secret: [", b"- secret", b"clusters: []", b"\xff\xfe"])

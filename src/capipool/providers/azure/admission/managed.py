@@ -47,7 +47,7 @@ _SYSCTL = re.compile(r"kernel\.shm.+|kernel\.msg.+|kernel\.sem|fs\.mqueue\..+|ne
 _PORTS = re.compile(r"([0-9]+) ([0-9]+)")
 _READ = (
     *("azureEnvironment", "controlPlaneEndpoint", "identityRef", "location", "resourceGroupName", "subscriptionID"),
-    *("nodeResourceGroupName", "version"),
+    "version",
 )
 """What of an AzureManagedControlPlane is acted on: which cluster it is, and who asks for it."""
 _DEFAULTED: Mapping[str, Any] = {

@@ -7,7 +7,7 @@ from capipool.providers.azure.aks.places import PoolPlace, pool_name
 from capipool.providers.azure.aks.pools import decide, ownership, statuses
 from capipool.providers.azure.aks.pools.decide import Note, Pool
 from capipool.providers.azure.aks.pools.orders import Orders
-from capipool.providers.azure.aks.pools.progress import Progress
+from capipool.providers.azure.aks.pools.progress import Last, Progress
 from capipool.providers.azure.aks.pools.writes import Writes
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 from capipool.providers.azure.pools import conditions
@@ -49,7 +49,7 @@ class Deletion:
                     return None
                 note = decide.held_by_system()
             else:
-                progress = await self._orders.delete(obj, place)
+                progress = await self._orders.delete(obj, place, last=Last(pool, progress.failure))
         await self._report(obj, note or _note(pool, progress), progress)
         return progress
 

@@ -11,7 +11,7 @@ from capipool.providers.azure.aks.cloud import AKS
 from capipool.providers.azure.aks.places import PoolPlace
 from capipool.providers.azure.aks.pools import scaling, statuses
 from capipool.providers.azure.aks.pools.decide import Pool, Put, UpgradeImage
-from capipool.providers.azure.aks.pools.progress import Progress
+from capipool.providers.azure.aks.pools.progress import Last, Progress
 from capipool.providers.azure.aks.pools.writes import Writes
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 from capipool.providers.azure.calls import Answer
@@ -38,7 +38,7 @@ class Orders:
         return Pool(body.get("properties") or {}) if body is not None else None
 
     async def ask(self, obj: AzureManagedMachinePool, place: PoolPlace) -> Progress:
-        """About the operation that the status has. One that failed is remembered, and is over."""
+        """About the operation that the status has. One that failed is over: `failure` says why, without a delay."""
         kept = [Operation.decode(each) for each in obj.status.long_running_operation_states]
         operation = next((each for each in kept if each is not None and each.path), None)
         if operation is None:
@@ -46,14 +46,13 @@ class Orders:
         said = await self._aks.ask(place.cluster.caller, operation)
         if said.running:
             return Progress(operation, said.again)
-        if said.error is not None:
-            self._setbacks.note_once(
-                obj.key, said.error, about=operation.revision, mark=operation.path, now=self._clock.now()
-            )
-        return Progress()
+        return Progress(failure=said.error)
 
-    async def give(self, obj: AzureManagedMachinePool, place: PoolPlace, action: Put | UpgradeImage) -> Progress:
+    async def give(
+        self, obj: AzureManagedMachinePool, place: PoolPlace, action: Put | UpgradeImage, *, last: Last
+    ) -> Progress:
         """Give an order, unless it failed a moment ago. Raises Changed where the pool is another by now, ApiError."""
+        self._learn(obj, last, action.about)
         if (held := self._held(obj, action.about)) is not None:
             return Progress(failure=held)
         try:
@@ -67,22 +66,30 @@ class Orders:
         except ProviderError as error:
             return self._refused(obj, error, action.about)
         kind = operations.PUT if isinstance(action, Put) else operations.POST
-        return await self._begun(obj, place, kind, answer, about=action.about)
+        return await self._begun(obj, place, kind, answer)
 
-    async def delete(self, obj: AzureManagedMachinePool, place: PoolPlace) -> Progress:
+    async def delete(self, obj: AzureManagedMachinePool, place: PoolPlace, *, last: Last) -> Progress:
         """Order the deletion, unless that failed a moment ago. Raises ApiError."""
         about = operations.DELETE
+        if last.error is not None:
+            self._learn(obj, last, about)  # what failed before was not the deletion, if no operation says so
         if (held := self._held(obj, about)) is not None:
             return Progress(failure=held)
         try:
             answer = await self._aks.delete(place)
         except ProviderError as error:
             return self._refused(obj, error, about)
-        return Progress() if answer is None else await self._begun(obj, place, about, answer, about=about)
+        return Progress() if answer is None else await self._begun(obj, place, about, answer)
 
     def forget(self, key: ObjectKey) -> None:
         """All is as wanted, or the pool is gone."""
         self._setbacks.forget(key)
+
+    def _learn(self, obj: AzureManagedMachinePool, last: Last, about: str) -> None:
+        """Remember that the last change failed: each failure once, be it seen ever so often."""
+        if (error := last.failure) is not None:
+            mark = str(last.pool.properties.get("eTag") or "") if last.pool is not None else ""
+            self._setbacks.note_once(obj.key, error, about=about, mark=mark, now=self._clock.now())
 
     def _held(self, obj: AzureManagedMachinePool, about: str) -> ProviderError | None:
         """What the same order came to a moment ago, if it is too early for another."""
@@ -99,13 +106,9 @@ class Orders:
             self._events.event(obj, "Warning", error.reason, str(error))
         return Progress(failure=error)
 
-    async def _begun(
-        self, obj: AzureManagedMachinePool, place: PoolPlace, kind: str, answer: Answer, *, about: str
-    ) -> Progress:
+    async def _begun(self, obj: AzureManagedMachinePool, place: PoolPlace, kind: str, answer: Answer) -> Progress:
         """Note the operation in the status, before anything else is done."""
-        operation = Operation(
-            type=kind, service="agentpools", group=place.cluster.group, name=place.name, revision=about
-        ).begun(answer)
+        operation = Operation(type=kind, service="agentpools", group=place.cluster.group, name=place.name).begun(answer)
         if operation is not None:
             await self._writes.operations(obj, statuses.operations(operation))
         return Progress(operation, answer.again)

@@ -27,7 +27,7 @@ from capipool.providers.azure.aks.pools.decide import Note, Picture, Pool
 from capipool.providers.azure.aks.pools.deletion import Deletion
 from capipool.providers.azure.aks.pools.nodes import Nodes
 from capipool.providers.azure.aks.pools.orders import Orders
-from capipool.providers.azure.aks.pools.progress import Progress
+from capipool.providers.azure.aks.pools.progress import Last, Progress
 from capipool.providers.azure.aks.pools.writes import Writes
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
@@ -147,7 +147,7 @@ class AzureManagedMachinePoolReconciler:
             raise NotOwned(f"{place.name} of the AKS cluster {place.cluster.name}", owner=ownership.owner(pool))
         step = decide.decide(await self._picture(obj, owner, plane, place, pool))
         if progress.operation is None and step.action is not None:
-            progress = await self._orders.give(obj, place, step.action)
+            progress = await self._orders.give(obj, place, step.action, last=Last(pool, progress.failure))
             pool = await self._orders.look(place) if progress.failure is None else pool
         await self._follow(obj, owner, pool)
         status = statuses.of_pool(obj, pool, notes=step.notes, progress=progress, now=self._clock.now())
