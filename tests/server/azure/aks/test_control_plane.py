@@ -117,6 +117,17 @@ async def until_secret(aks: AKS, wanted: bytes) -> Secret:
     return await aks.secret("demo-kubeconfig")
 
 
+async def test_a_credential_that_aks_does_not_give_is_said_and_makes_no_secret() -> None:
+    async with worlds.installed() as aks:
+        await worlds.give_out_what_reaches(aks)
+        given, aks.cluster.kubeconfig = aks.cluster.kubeconfig, b""
+        await aks.world.load(worlds.MANIFEST.replace("SUBSCRIPTION", aks.arm.subscription))
+        await aks.until_plane(lambda p: condition(p, "Ready") == ("False", "CloudUnavailable"))
+        assert "demo-kubeconfig" not in {s.metadata.name for s in await aks.world.client.list(Secret, NS)}
+        aks.cluster.kubeconfig = given
+        await aks.until_plane(lambda p: bool(p.status.ready))
+
+
 async def test_a_kubeconfig_that_a_person_made_is_left_alone() -> None:
     async with worlds.installed() as aks:
         before = await aks.secret("demo-kubeconfig")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import msgspec
 
@@ -59,9 +60,11 @@ def test_every_field_is_in_the_table() -> None:
     assert not {name for name in names if f"`spec.{name}`" not in rows}
 
 
-async def test_the_example_runs_as_it_is() -> None:
+async def test_the_example_runs_as_it_is_under_the_whole_provider(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("of the pod")
     subscription = "00000000-0000-0000-0000-000000000000"
-    async with worlds.installed(subscription=subscription, group="prod", cluster="prod") as aks:
+    async with worlds.installed(subscription=subscription, group="prod", cluster="prod", token_file=token) as aks:
         await worlds.give_out_what_reaches(aks)
         await aks.world.load((REPOSITORY / "examples/azure-aks.yaml").read_text())
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from capipool.api.builtin import Secret
@@ -12,6 +14,7 @@ from capipool.machinery import codec
 from capipool.machinery.clock import Clock
 from capipool.machinery.objects import Raw
 from capipool.providers.azure import ids, kinds
+from capipool.providers.azure import setup as provider
 from capipool.providers.azure.aks import setup as aks
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
@@ -217,14 +220,21 @@ async def installed(
     subscription: str = SUBSCRIPTION,
     group: str = GROUP,
     cluster: str = "demo",
+    token_file: Path | None = None,
 ) -> AsyncIterator[AKS]:
-    """The server with a cluster that has one pool of mode System, and an installation that runs on it."""
+    """The server with a cluster that has one pool of mode System, and an installation that runs on it.
+
+    With a `token_file` the whole provider runs, as it is composed for users: its identities get tokens by themselves.
+    """
     async with azure.serve(subscription=subscription, groups=(group,)) as arm:
         arm.timing.retry_after = 0
         through = made(arm)
         await bring_cluster(arm, through, properties or {}, group=group)
 
         def add(manager: Manager, connections: Connections) -> None:
+            if token_file is not None:
+                compose(arm, manager, connections, token_file, intervals)
+                return
             identities = Identities(manager.client, manager.caches)
             aks.setup(manager, through, identities, intervals=intervals, cluster_intervals=intervals)
 
@@ -233,6 +243,21 @@ async def installed(
                 yield AKS(arm, world, through, group)
         finally:
             await through.close()
+
+
+def compose(arm: azure.Arm, manager: Manager, connections: Connections, token_file: Path, intervals: Intervals) -> None:
+    """The whole provider."""
+    provider.setup(
+        manager,
+        connections,
+        rng=random.Random(1),
+        token_file=str(token_file),
+        endpoint=arm.url,
+        authority=arm.url,
+        ca_file=str(arm.ca_file),
+        intervals=intervals,
+        machine_intervals=intervals,
+    )
 
 
 async def bring_cluster(arm: azure.Arm, through: Calls, properties: Raw, *, group: str) -> None:

@@ -6,6 +6,7 @@ Every method raises ProviderError; what is not there is None. Nothing here waits
 from __future__ import annotations
 
 import base64
+import binascii
 import datetime as dt
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from capipool.providers.azure import failures, operations
 from capipool.providers.azure.aks.places import ClusterPlace, PoolPlace
 from capipool.providers.azure.calls import Answer, Caller, Calls
 from capipool.providers.azure.operations import Operation, Progress
+from capipool.sdk import CloudUnavailable
 
 _VERSION = "api-version=2025-05-01"
 _SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
@@ -44,7 +46,13 @@ class AKS:
         path = f"{place.id}/listCluster{which}Credential?{_VERSION}"
         _, answer, _ = await self._calls.request(place.caller, "POST", path)
         found = answer.get("kubeconfigs") or [{}]
-        return base64.b64decode(found[0].get("value") or "")
+        try:
+            config = base64.b64decode(found[0].get("value") or "")
+        except binascii.Error:
+            config = b""
+        if not config:
+            raise CloudUnavailable(f"the credential of {place.name}", detail="AKS gave no kubeconfig")
+        return config
 
     async def token(self, caller: Caller) -> Token:
         """A token of the caller for API servers of AKS."""
