@@ -8,7 +8,7 @@ import pytest
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import failures, refreshes
-from capipool.providers.aws.calls import Bucket, Calls
+from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.inventory import Inventory
 from capipool.providers.aws.places import Place
 from capipool.sdk import (
@@ -45,11 +45,6 @@ def test_an_encoded_message_is_not_shown() -> None:
     said = "You may not. Encoded authorization failure message: abcdef"
     error.response = {"Error": {"Code": "UnauthorizedOperation", "Message": said}}
     assert str(failures.translate("run", error)).endswith("You may not.")
-
-
-def test_a_bucket_lets_a_burst_through_and_then_so_many_a_second() -> None:
-    bucket = Bucket(rate=2, burst=2)
-    assert [bucket.reserve(100.0) for _ in range(5)] == [0.0, 0.0, 0.5, 1.0, 1.5]
 
 
 class Groups:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import failures
 from capipool.sdk.errors import CloudUnavailable, PermissionDenied, ProviderError, Throttled
+from capipool.sdk.pacing import Bucket
 
 ResultT = TypeVar("ResultT")
 
@@ -59,21 +60,6 @@ class Account(Protocol):
 
 MakeClient = Callable[[str, str], Any]
 """Makes a client of a service in a region, for who makes the calls by other means: an account's keys are not its."""
-
-
-class Bucket:
-    """Lets so many calls a second through, and a burst at first. Time is the event loop's."""
-
-    def __init__(self, *, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._free_at = 0.0
-
-    def reserve(self, now: float) -> float:
-        """Take a turn; return in how many seconds it comes. All moments in seconds of one clock."""
-        start = max(self._free_at, now - self._burst / self._rate)
-        self._free_at = start + 1 / self._rate
-        return max(self._free_at - now, 0.0)
 
 
 @dataclass(slots=True)

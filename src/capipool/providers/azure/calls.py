@@ -21,6 +21,7 @@ from capipool.machinery import codec
 from capipool.machinery.objects import Raw
 from capipool.providers.azure import failures
 from capipool.sdk.errors import CloudUnavailable, PermissionDenied, ProviderError, Throttled
+from capipool.sdk.pacing import Bucket
 
 CONCURRENCY = 16
 """Calls under way at once, over all callers."""
@@ -80,25 +81,6 @@ class Answer:
     """Whether that is a `Location`, which answers 202 for as long as it runs."""
     again: dt.timedelta | None = None
     """When Azure wants to be asked."""
-
-
-class Bucket:
-    """Lets so many calls a second through, and a burst at first. Time is the event loop's."""
-
-    def __init__(self, *, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._free_at = 0.0
-        self.closed_until = 0.0
-        """Azure wants no calls before."""
-
-    def reserve(self, now: float) -> float:
-        """Take a turn; return in how many seconds it comes. One that is too far off is not taken."""
-        start = max(self._free_at, now - self._burst / self._rate)
-        delay = max(start + 1 / self._rate - now, self.closed_until - now, 0.0)
-        if delay <= PATIENCE_SECONDS:
-            self._free_at = start + 1 / self._rate
-        return delay
 
 
 class Calls:
@@ -248,7 +230,9 @@ class Calls:
             return await use(await self._client(caller))
 
     async def _guard(self, caller: Caller, title: str, send: Callable[[], Awaitable[Any]]) -> Any:
-        bucket = self._buckets.setdefault(caller, Bucket(rate=self._rate, burst=self._burst))
+        if (bucket := self._buckets.get(caller)) is None:
+            bucket = Bucket(rate=self._rate, burst=self._burst, patience=PATIENCE_SECONDS)
+            self._buckets[caller] = bucket
         loop = asyncio.get_running_loop()
         delay = bucket.reserve(loop.time())
         if delay > PATIENCE_SECONDS:
