@@ -15,6 +15,7 @@ from capipool.providers.azure.api.managedcluster import AzureManagedCluster
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 from capipool.providers.azure.identities.finding import secret_key
+from capipool.runtime.cache import Cache
 from capipool.sdk.inputs import SecretMeta
 
 
@@ -80,13 +81,7 @@ class Clusters:
         self, old: AzureManagedControlPlane | None, new: AzureManagedControlPlane | None
     ) -> Iterable[ObjectKey]:
         """The endpoint is shown by the AzureManagedCluster, too."""
-        if new is None or (old is not None and _shown(old) == _shown(new)):
-            return ()
-        owners = (
-            self._clusters.clusters.get(ObjectKey(new.metadata.namespace, o.name))
-            for o in new.metadata.owner_references
-        )
-        return [key for owner in owners for key in _infrastructure_of(owner)]
+        return [key for owner in _owners(old, new, self._clusters.clusters) for key in _infrastructure_of(owner)]
 
 
 class Pools:
@@ -103,24 +98,27 @@ class Pools:
 
     def cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
         """A Cluster that comes, goes, is paused, or goes on."""
-        return self._of(new) if _is_news(old, new) else ()
+        return self._of(new) if new is not None and _is_news(old, new) else ()
 
     def control_plane_changed(
         self, old: AzureManagedControlPlane | None, new: AzureManagedControlPlane | None
     ) -> Iterable[ObjectKey]:
         """A control plane that is ready, has another version, or another identity."""
-        if new is None or (old is not None and _shown(old) == _shown(new)):
-            return ()
-        owners = (
-            self._pools.clusters.get(ObjectKey(new.metadata.namespace, o.name)) for o in new.metadata.owner_references
-        )
-        return [key for owner in owners for key in self._of(owner)]
+        return [key for owner in _owners(old, new, self._pools.clusters) for key in self._of(owner)]
 
-    def _of(self, cluster: Cluster | None) -> list[ObjectKey]:
-        if cluster is None:
-            return []
+    def _of(self, cluster: Cluster) -> list[ObjectKey]:
         pools = self._pools.machine_pools.list(cluster.metadata.namespace)
         return [k for p in pools if p.spec.cluster_name == cluster.metadata.name for k in _pool_of(p)]
+
+
+def _owners(
+    old: AzureManagedControlPlane | None, new: AzureManagedControlPlane | None, clusters: Cache[Cluster]
+) -> list[Cluster]:
+    """The Clusters that a control plane is of, if it says something else than before."""
+    if new is None or (old is not None and _shown(old) == _shown(new)):
+        return []
+    keys = (ObjectKey(new.metadata.namespace, owner.name) for owner in new.metadata.owner_references)
+    return [found for key in keys if (found := clusters.get(key)) is not None]
 
 
 def _intent(obj: Object) -> tuple[object, ...]:

@@ -134,8 +134,8 @@ def decide(picture: Picture) -> Step:
         changes.pop("orchestratorVersion", None)  # AKS does not scale and upgrade at once: the upgrade comes next
     if changes or pool.state != "Succeeded":
         etag = str(pool.properties.get("eTag") or "*")
-        count = picture.replicas if picture.obj.spec.scaling is None else None
-        wish = wanted | {"count": count, "orchestratorVersion": target}
+        said = picture.replicas if picture.obj.spec.scaling is None else None
+        wish = wanted | {"count": said, "orchestratorVersion": target}
         return Step(Put(model.whole(pool.properties, changes), etag, _digest(wish)), tuple(notes))
     return Step(_image(picture, pool, notes), tuple(notes))
 
