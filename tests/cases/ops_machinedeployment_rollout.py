@@ -209,7 +209,7 @@ def scale(case: Case) -> None:
         machine_set({}), spec=objects.replace_part(machine_set({}).spec, replicas=case.given["machineSet.replicas"])
     )
     try:
-        machinesets.world(md, ms, (), frozenset())
+        machinesets.world(md, machinesets.size(ms, ()), ())
     except ValueError:
         assert case.expect.get("error"), "expected no error"
         return

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from capipool.app import controllers
+from capipool.app.clouds import Clouds
 from capipool.app.dialing import Dialer
 from capipool.app.embedded import Embedded
 from capipool.app.settings import Settings
@@ -84,7 +85,8 @@ class Lab:
         manager = Manager(Client(self._transport), clock=clock, rng=random.Random(seed), grace=dt.timedelta(0))
         connections = Connections(Dialer(running.home, clock), manager.caches, rng=random.Random(seed))
         spaces = Spaces(running.server, running.authenticator, url=running.url, ca=running.home.ca, secret=b"secret")
-        controllers.add_all(manager, connections, gates=settings.gates, chosen=settings.providers, spaces=spaces)
+        chosen = settings.providers
+        controllers.add_all(manager, connections, gates=settings.gates, chosen=chosen, clouds=Clouds(), spaces=spaces)
         return manager
 
 

@@ -2,8 +2,8 @@
 
 from capipool.api.constants import Label
 from capipool.api.core import MachineDeployment
-from tests.server.core_world import MACHINES
-from tests.server.machines_world import World, in_a_world
+from tests.server.core_world import DEFINITIONS, MACHINES
+from tests.server.machines_world import TEMPLATES, World, in_a_world
 
 
 def told(deployment: MachineDeployment, type_: str) -> tuple[str, str]:
@@ -186,3 +186,37 @@ async def test_machines_carry_the_names_of_their_set_and_deployment(world: World
     assert labels[Label.MACHINE_DEPLOYMENT_NAME] == "md"
     assert labels[Label.MACHINE_SET_NAME] == machine_set.metadata.name
     assert labels[Label.MACHINE_DEPLOYMENT_UNIQUE] == machine_set.metadata.labels[Label.MACHINE_DEPLOYMENT_UNIQUE]
+
+
+@in_a_world
+async def test_a_new_template_ends_what_the_server_refuses_to_make_from_the_old_one(world: World) -> None:
+    """The old set never gets the machine that it lacks, but it sees its size, and the deployment rolls on."""
+    await world.create_deployment(replicas=2)
+    await world.settle(10)
+    await sizes_are_words(world)
+    await world.client.patch(TEMPLATES, "small", "default", patch={"spec": {"template": {"spec": {"size": 5}}}})
+    await world.patch_deployment({"replicas": 3})
+    await world.settle(20)
+    await world.patch_deployment({"template": {"metadata": {"labels": {"a": "b"}}}})
+    await world.settle(20)
+    assert (await world.deployment()).status.available_replicas == 2
+    (old,) = await world.sets()
+    assert old.status.observed_generation == old.metadata.generation
+    await world.create_template("large")
+    await world.patch_deployment({"template": {"spec": {"infrastructureRef": {"name": "large"}}}})
+    await world.settle(300)
+    parts = await world.client.list(MACHINES, "default")
+    assert [p.spec["size"] for p in parts] == ["large"] * 3
+    assert (await world.deployment()).status.available_replicas == 3
+    assert len(await world.sets()) == 1
+
+
+async def sizes_are_words(world: World) -> None:
+    """From now on, the provider refuses machines whose size is no text."""
+    name = f"{MACHINES.plural}.{MACHINES.group}"
+    found = await world.client.get(DEFINITIONS, name)
+    versions = found.spec["versions"]
+    for version in versions:
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"] = {"size": {"type": "string"}}
+    await world.client.patch(DEFINITIONS, name, patch={"spec": {"versions": versions}})
+    await world.settle(5)

@@ -111,8 +111,42 @@ def test_shares_add_up(specs: list[int], before: int, replicas: int) -> None:
 
 def test_nothing_grows_while_a_set_has_not_seen_its_own_latest_size() -> None:
     """A set that was just told to want none may be making the machine that it wanted a moment ago."""
-    sizes = {"new": SetSize("new", 0), "old": (SetSize("old", 2, 2, 2), SetSize("between", 0, 0))}
-    settled = Rollout(2, surge=1, **sizes)  # type: ignore[arg-type]
-    unsettled = Rollout(2, surge=1, unsettled=True, **sizes)  # type: ignore[arg-type]
-    assert rollout.plan_rolling_update(settled) == {"new": 1}
-    assert rollout.plan_rolling_update(unsettled) == {}
+    old = (SetSize("old", 2, 2, 2), SetSize("between", 0, 0))
+    unsettled = (old[0], SetSize("between", 0, 0, settled=False))
+    assert rollout.plan_rolling_update(Rollout(2, SetSize("new", 0), old, surge=1)) == {"new": 1}
+    assert rollout.plan_rolling_update(Rollout(2, SetSize("new", 0), unsettled, surge=1)) == {}
+
+
+def test_what_another_set_is_about_to_delete_counts_as_gone() -> None:
+    """Upstream takes one of the middle set as well: then one machine is available where two are promised."""
+    new, middle = SetSize("new", 2, 2), SetSize("middle", 2, 2, 2)
+    sizes = (SetSize("oldest", 0, 1, 1), middle)
+    assert rollout.plan_rolling_update(Rollout(3, new, sizes, surge=2, unavailable=1)) == {}
+    sizes = (SetSize("oldest", 0, 1, 0), middle)
+    assert rollout.plan_rolling_update(Rollout(3, new, sizes, surge=2, unavailable=1)) == {}
+    sizes = (SetSize("oldest", 0, 1, 1), SetSize("middle", 2, 2, 2))
+    new = SetSize("new", 2, 2, 1)
+    assert rollout.plan_rolling_update(Rollout(3, new, sizes, surge=2, unavailable=1)) == {"middle": 1}
+
+
+def test_a_set_that_may_act_on_an_earlier_size_promises_nothing() -> None:
+    """It was to have none a moment ago, and is wanted again: its machines may be on their way out."""
+    new = SetSize("new", 2, 2, 2, settled=False)
+    old = (SetSize("old", 2, 2, 2),)
+    assert rollout.plan_rolling_update(Rollout(3, new, old, surge=1, unavailable=1)) == {}
+
+
+@pytest.mark.parametrize(("next_serves", "intents"), [(False, {"old": 1}), (True, {})])
+def test_what_stands_still_is_freed_by_a_machine_that_does_not_serve(
+    next_serves: bool, intents: dict[str, int]
+) -> None:
+    old = SetSize("old", 2, 2, 1, next_serves=next_serves)
+    assert rollout.plan_rolling_update(Rollout(3, SetSize("new", 2, 2, 2), (old,), surge=1)) == intents
+
+
+def test_a_free_place_is_not_free_where_the_machine_that_comes_would_push_out_one_that_serves() -> None:
+    """Somebody marked the machine that serves: whatever the set makes beside it, the marked one goes first."""
+    new = SetSize("new", 0)
+    free, marked = SetSize("old", 3, 2, 2), SetSize("old", 3, 2, 2, next_serves=True)
+    assert rollout.plan_rolling_update(Rollout(3, new, (free,), surge=0, unavailable=1)) == {"old": 2}
+    assert rollout.plan_rolling_update(Rollout(3, new, (marked,), surge=0, unavailable=1)) == {}

@@ -13,7 +13,7 @@ from capipool.api.constants import Annotation, Finalizer, Label
 from capipool.api.core import Cluster, MachineDeployment, MachineSet
 from capipool.core import ownership, pausing, replicas, serverside
 from capipool.core.machinedeployment import conditions, revisions, rollout, sets, status
-from capipool.core.machinedeployment.rollout import Intents, Rollout
+from capipool.core.machinedeployment.rollout import Intents, SetSize
 from capipool.core.machinedeployment.world import Plan, Said, World
 from capipool.core.writes import ObjectDeletion, Problem
 from capipool.machinery import conditions as conditions_of
@@ -44,11 +44,11 @@ def _reconcile(world: World, cluster: Cluster, now: dt.datetime, rng: random.Ran
     living = [s for s in world.sets if not s.deleting]
     new, old = revisions.split_new_and_old(world.deployment, living, now)
     if world.deployment.spec.paused:
-        wanted = _paused(world.deployment, new, old)
+        wanted = _paused(world, new, old)
     elif new is None and world.missing_templates:
         wanted = []
     else:
-        wanted = _rollout(world.deployment, new, old, rng)
+        wanted = _rollout(world, new, old, rng)
     deployment = _with_metadata(world.deployment, cluster, wanted, new)
     deployment = _with_status(deployment, world, new, living, now)
     return Plan(
@@ -61,42 +61,33 @@ def _reconcile(world: World, cluster: Cluster, now: dt.datetime, rng: random.Ran
     )
 
 
-def _rollout(
-    deployment: MachineDeployment, new: MachineSet | None, old: Sequence[MachineSet], rng: random.Random
-) -> list[Raw]:
-    """All sets as they are to be after this pass of the rollout."""
+def _rollout(world: World, new: MachineSet | None, old: Sequence[MachineSet], rng: random.Random) -> list[Raw]:
+    """All sets as they are to be after this pass of the rollout. One that is to be made has nothing yet."""
+    deployment = world.deployment
     name, suffix = (new.metadata.name, "") if new is not None else revisions.set_name(deployment.metadata.name, rng)
-    world = _planned(deployment, new, old, name)
-    intents = rollout.plan_on_delete(world) if sets.is_on_delete(deployment) else rollout.plan_rolling_update(world)
-    size = intents.get(name, world.new.spec)
+    sizes = _sizes(world, [*old, *([new] if new is not None else [])])
+    planned = sets.world(deployment, sizes.pop(name, SetSize(name, 0)), sizes.values())
+    intents = rollout.plan_on_delete(planned) if sets.is_on_delete(deployment) else rollout.plan_rolling_update(planned)
+    size = intents.get(name, planned.new.spec)
     return [
         sets.desired_new(deployment, new, old, name=name, suffix=suffix, replicas=size),
         *_old(deployment, old, intents),
     ]
 
 
-def _planned(deployment: MachineDeployment, new: MachineSet | None, old: Sequence[MachineSet], name: str) -> Rollout:
-    """The sets as the planner sees them; one that is to be made has nothing yet."""
-    if new is not None:
-        return sets.world(deployment, new, old, frozenset())
-    surge, unavailable = sets.fenceposts(deployment)
-    sizes = tuple(sets.size(s) for s in old)
-    return Rollout(
-        replicas=deployment.spec.replicas or 0,
-        new=rollout.SetSize(name, 0),
-        old=sizes,
-        surge=surge,
-        unavailable=unavailable,
-        unsettled=not sets.is_settled(old),
-    )
+def _sizes(world: World, known: Sequence[MachineSet]) -> dict[str, SetSize]:
+    """Sets as the planner sees them, by name, in their order."""
+    machines = sets.by_set(world.machines)
+    return {s.metadata.name: sets.size(s, machines.get(s.metadata.uid, ())) for s in known}
 
 
-def _paused(deployment: MachineDeployment, new: MachineSet | None, old: Sequence[MachineSet]) -> list[Raw]:
+def _paused(world: World, new: MachineSet | None, old: Sequence[MachineSet]) -> list[Raw]:
     """A paused rollout stays where it is, and is only scaled, each set by its share."""
+    deployment = world.deployment
     known = [*old, *([new] if new is not None else [])]
     before = max((_desired_replicas(s) for s in known), default=0)
     wanted = deployment.spec.replicas or 0
-    intents = rollout.scale_proportionally([sets.size(s) for s in known], before, wanted)
+    intents = rollout.scale_proportionally(_sizes(world, known).values(), before, wanted)
     made = _old(deployment, old, intents)
     if new is not None:
         size = intents.get(new.metadata.name, new.spec.replicas or 0)

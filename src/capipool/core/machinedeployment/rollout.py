@@ -5,6 +5,8 @@ mapping that names only those that change ("intents"). It never assumes which ma
 a set down may cost available machines, so what is deleted always counts as available until the opposite is certain.
 
 Source of the rules: upstream's rollout planner (internal/controllers/machinedeployment); cases in the shared facts.
+Upstream counts a machine that another set is about to delete as available still, and takes one more on its account.
+Here only those count that are sure to stay.
 """
 
 from __future__ import annotations
@@ -28,7 +30,24 @@ class SetSize:
     status: int = 0
     """Machines there are, those being deleted included."""
     available: int = 0
+    """Machines that serve, of those that are not being deleted."""
     up_to_date: int = 0
+    going: int = 0
+    """Machines that are being deleted. A set counts them first when it is to have fewer."""
+    settled: bool = True
+    """Whether it has acted on its own latest size. If not, it may be acting on an earlier one still."""
+    next_serves: bool = False
+    """Whether the machine that it would delete next is an available one."""
+
+    @property
+    def may_have(self) -> int:
+        """Machines that it has, and those that it may be making now, if an available one would have to go for them."""
+        return max(self.status, self.spec) if self.next_serves else self.status
+
+    def stay(self, size: int) -> int:
+        """How many available machines are sure to stay if it is told to have so many, whichever it deletes."""
+        deleted = max(self.may_have - self.going - size, 0)
+        return max(self.available - deleted, 0) if self.settled else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +64,16 @@ class Rollout:
     """Old sets whose machines can be updated without being replaced."""
     updating: bool = False
     """Whether a machine is being updated in place now."""
-    unsettled: bool = False
-    """Whether a set has not seen its own latest size: it may be making machines still, so nothing grows meanwhile."""
 
     @property
     def sets(self) -> tuple[SetSize, ...]:
         """Old and new."""
         return (*self.old, self.new)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all sets have seen their own latest sizes. If not, one may be making machines still."""
+        return all(s.settled for s in self.sets)
 
     @property
     def min_available(self) -> int:
@@ -103,7 +125,7 @@ def new_replicas(rollout: Rollout, *, surge: int) -> int:
 
 def _room(rollout: Rollout, surge: int) -> int:
     """Machines that may be added. Each set counts with the larger of what it has and what it is to have."""
-    if rollout.unsettled:
+    if not rollout.settled:
         return 0
     there = sum(max(s.spec, s.status) for s in rollout.sets)
     return min(rollout.replicas + surge - there, rollout.replicas - rollout.new.spec)
@@ -115,7 +137,8 @@ def plan_old(rollout: Rollout, intents: Intents) -> Intents:
     budget = spec - _pending_scale_down(rollout.sets, intents) - rollout.min_available
     if budget <= 0 or not any(s.spec for s in rollout.old):
         return intents
-    shrink = _Shrink(dict(intents), budget, sum(s.available for s in rollout.sets), rollout.min_available)
+    staying = {s.name: s.stay(min(s.spec, intents.get(s.name, s.spec))) for s in rollout.sets}
+    shrink = _Shrink(dict(intents), budget, staying, rollout.min_available)
     for old in rollout.old:
         shrink.take(old, only_unavailable=True)
     for old in rollout.old:
@@ -134,28 +157,33 @@ class _Shrink:
 
     intents: dict[str, int]
     budget: int
-    available: int
+    staying: dict[str, int]
+    """Available machines that are sure to stay, by set."""
     min_available: int
 
     def take(self, old: SetSize, *, only_unavailable: bool) -> None:
         replicas = self.intents.get(old.name, old.spec)
         most = max(replicas - old.available, 0) if only_unavailable else replicas
         less = min(most, self.budget)
+        if less > 0 and old.available > 0:
+            less = self._without_breach(old, replicas, less)
         if less <= 0:
             return
-        if old.available > 0:
-            less = self._without_breach(old, replicas, less)
-        if less > 0:
-            self.intents[old.name] = replicas - less
-            self.budget -= less
+        self.intents[old.name] = replicas - less
+        self.staying[old.name] = old.stay(replicas - less)
+        self.budget -= less
 
     def _without_breach(self, old: SetSize, replicas: int, less: int) -> int:
-        """As much of it as keeps enough available, even if the set deletes available machines first."""
-        spare = max(self.available - self.min_available, 0)
-        if old.status - (replicas - less) > spare:
-            less = max(replicas - min(old.status - spare, replicas), 0)
-        deleted = max(old.status - (replicas - less), 0)
-        self.available -= min(old.available, deleted)
+        """As much of it as keeps enough available, even if the set deletes available machines first.
+
+        Nothing of a set that may be making a machine yet: it would have to delete one, and maybe another.
+        """
+        if not old.settled:
+            return 0
+        others = sum(self.staying.values()) - self.staying[old.name]
+        spare = max(others + old.available - self.min_available, 0)
+        if old.may_have - (replicas - less) > spare:
+            less = max(replicas - min(old.may_have - spare, replicas), 0)
         return less
 
 
@@ -163,14 +191,16 @@ def break_deadlock(rollout: Rollout, intents: Intents) -> Intents:
     """Take one machine from an old set with unavailable ones where nothing moves any more.
 
     `plan_old` never counts on the unavailable machine being the one that goes; when all else stands still and the new
-    set is well, somebody has to.
+    set is well, somebody has to. Not where somebody marked an available one to go first.
     """
     machines = sum(s.status for s in rollout.old)
     if machines == sum(s.available for s in rollout.old) or intents:
         return intents
     if any(s.spec != s.status for s in rollout.sets) or rollout.new.available != rollout.new.status:
         return intents
-    stuck = next((s for s in rollout.old if s.available != s.status and s.spec > 0), None)
+    if not rollout.settled:
+        return intents
+    stuck = next((s for s in rollout.old if s.available != s.status and s.spec > 0 and not s.next_serves), None)
     return {**intents, stuck.name: stuck.spec - 1} if stuck is not None else intents
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
-from capipool.api.constants import Annotation, Label, RolloutStrategyType
-from capipool.api.core import MachineDeployment, MachineSet, MachineSpec
+from capipool.api.constants import Annotation, ConditionType, Label, RolloutStrategyType
+from capipool.api.core import Machine, MachineDeployment, MachineSet, MachineSpec
 from capipool.api.v1beta2.shared import RolloutStrategy
 from capipool.core import templates
 from capipool.core.machinedeployment import revisions, rollout
 from capipool.core.machinedeployment.rollout import Rollout, SetSize
-from capipool.machinery import objects
+from capipool.core.machineset import order
+from capipool.machinery import conditions, objects, selectors
 from capipool.machinery.objects import Raw
 
 DEFAULT_SURGE, DEFAULT_UNAVAILABLE = 1, 0
@@ -43,42 +44,49 @@ def fenceposts(deployment: MachineDeployment) -> tuple[int, int]:
     return resolved[0], min(resolved[1], replicas)
 
 
-def world(
-    deployment: MachineDeployment, new: MachineSet, old: Iterable[MachineSet], in_place: frozenset[str]
-) -> Rollout:
+def world(deployment: MachineDeployment, new: SetSize, old: Iterable[SetSize]) -> Rollout:
     """A deployment and its sets as the planner sees them. Raises ValueError where replicas are not set."""
     if deployment.spec.replicas is None:
         raise ValueError(f"MachineDeployment {deployment.metadata.name} has no spec.replicas")
     surge, unavailable = fenceposts(deployment)
-    old = tuple(old)
-    return Rollout(
-        replicas=deployment.spec.replicas,
-        new=size(new),
-        old=tuple(size(s) for s in old),
-        surge=surge,
-        unavailable=unavailable,
-        in_place=in_place,
-        unsettled=not is_settled((*old, new)),
-    )
+    return Rollout(deployment.spec.replicas, new, tuple(old), surge=surge, unavailable=unavailable)
 
 
-def is_settled(sets: Iterable[MachineSet]) -> bool:
-    """Whether every set has acted on its own latest size, so that its counters speak of it."""
-    return all((s.status.observed_generation or 0) >= s.metadata.generation for s in sets)
+def by_set(machines: Iterable[Machine]) -> dict[str, list[Machine]]:
+    """Machines by the UID of what controls them."""
+    found: dict[str, list[Machine]] = {}
+    for machine in machines:
+        for owner in machine.metadata.owner_references:
+            if owner.controller:
+                found.setdefault(owner.uid, []).append(machine)
+    return found
 
 
-def size(machine_set: MachineSet) -> SetSize:
-    """A set as the planner sees it. Raises ValueError where its replicas are not set."""
+def size(machine_set: MachineSet, machines: Iterable[Machine]) -> SetSize:
+    """A set as the planner sees it: by the machines that it controls.
+
+    What the set's status tells of them is a moment late: it may count one as available that is deleted already.
+    Raises ValueError where its replicas are not set.
+    """
     if machine_set.spec.replicas is None:
         raise ValueError(f"MachineSet {machine_set.metadata.name} has no spec.replicas")
-    status = machine_set.status
+    selector = selectors.from_object(objects.part_to_raw(machine_set.spec.selector))
+    there = [m for m in machines if selector is None or selector.matches(m.metadata.labels)]
+    first = order.pick(there, 1, machine_set.spec.deletion.order)
     return SetSize(
         name=machine_set.metadata.name,
         spec=machine_set.spec.replicas,
-        status=status.replicas or 0,
-        available=status.available_replicas or 0,
-        up_to_date=status.up_to_date_replicas or 0,
+        status=len(there),
+        available=sum(map(_serves, there)),
+        up_to_date=machine_set.status.up_to_date_replicas or 0,
+        going=sum(m.deleting for m in there),
+        settled=(machine_set.status.observed_generation or 0) >= machine_set.metadata.generation,
+        next_serves=any(map(_serves, first)),
     )
+
+
+def _serves(machine: Machine) -> bool:
+    return not machine.deleting and conditions.is_true(machine.status.conditions, ConditionType.AVAILABLE)
 
 
 def desired_new(

@@ -1,12 +1,15 @@
 """Carry a plan out: the one place from which the MachineSet reconciler writes.
 
 The finalizer comes before anything is made, and goes after everything else is gone. Machines are marked before they are
-deleted, so that their marks say why.
+deleted, so that their marks say why. A write that is refused does not keep the set from telling what it has seen: its
+deployment rolls on by sets that have seen their latest sizes, and a new template may be what mends the refusal.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 from capipool.api.core import Machine, MachineSet
 from capipool.client.client import Client
@@ -20,23 +23,43 @@ from capipool.machinery.objects import Raw, Unstructured
 async def apply(client: Client, machine_set: MachineSet, plan: Plan, now: dt.datetime) -> MachineSet:
     """Carry a plan out that was made for this set as it was read. Returns the set as it is then.
 
-    Raises ApiError, or an ExceptionGroup of those where several writes failed; all other writes were tried.
+    Raises ApiError, or an ExceptionGroup of those where several writes failed; all other writes were tried, and the
+    status was written unless one may still be carried out.
     """
     going = machine_set.deleting and plan.machine_set.metadata != machine_set.metadata
     if not going:
         machine_set = await writes.write_body(client, machine_set, plan.machine_set)
     await writes.all_of([_mark(client, mark, now) for mark in plan.marks])
-    await writes.all_of(
-        [
-            *(_apply(client, raw) for raw in plan.machines),
-            *(_create(client, part) for part in plan.parts),
-            *(writes.patch(client, p) for p in plan.patches),
-            *(writes.delete(client, d) for d in plan.deletions),
-        ]
-    )
+    work = [
+        *(_apply(client, raw) for raw in plan.machines),
+        *(_create(client, part) for part in plan.parts),
+        *(writes.patch(client, p) for p in plan.patches),
+        *(writes.delete(client, d) for d in plan.deletions),
+    ]
     if going:
+        await writes.all_of(work)
         return await writes.write_body(client, machine_set, plan.machine_set)
-    return await writes.write_status(client, machine_set, plan.machine_set)
+    refused = await _refused(work)
+    machine_set = await writes.write_status(client, machine_set, plan.machine_set)
+    if refused is not None:
+        raise refused
+    return machine_set
+
+
+async def _refused(work: Iterable[Coroutine[Any, Any, None]]) -> Exception | None:
+    """Make all writes. Returns what was refused; raises where one has no answer, and may be carried out later."""
+    try:
+        await writes.all_of(work)
+    except errors.Timeout:
+        raise
+    except errors.ApiError as error:
+        return error
+    except ExceptionGroup as group:
+        answered = group.subgroup(lambda e: isinstance(e, errors.ApiError) and not isinstance(e, errors.Timeout))
+        if answered is None or len(answered.exceptions) < len(group.exceptions):
+            raise
+        return group
+    return None
 
 
 async def _apply(client: Client, raw: Raw) -> None:
