@@ -17,7 +17,6 @@ from capipool.machinery import errors, objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import statuses
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.identities.finding import Identities
@@ -26,6 +25,7 @@ from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import ProviderError
+from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import is_paused
 from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
 
@@ -120,7 +120,7 @@ class AWSClusterReconciler:
         """`ready` once is ready for good. A cluster may be used before its subnets are found: pools may name theirs."""
 
         def said(type_: str, ok: bool, reason: str, message: str, severity: str = "Warning") -> Raw:
-            return statuses.condition(type_, ok, reason=reason, message=message, severity=severity)
+            return condition(type_, ok, reason=reason, message=message, severity=severity)
 
         wanted = [said("Ready", not reason, reason, message)]
         wanted.append(said("NetworkCreated", False, "OutOfScope", OUT_OF_SCOPE, "Info"))
@@ -132,7 +132,7 @@ class AWSClusterReconciler:
             wanted.append(said("ClusterSecurityGroupsReady", "node" in facts.groups, "NotFound", no_group))
             made["networkStatus"] = {"securityGroups": facts.groups}
             made["failureDomains"] = {zone: {"controlPlane": True} for zone in facts.zones}
-        made["conditions"] = statuses.conditions(obj.status.conditions, wanted, self._clock.now())
+        made["conditions"] = merged(obj.status.conditions, wanted, self._clock.now())
         return made
 
     async def _write(self, obj: AWSCluster, status: Raw) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import statuses
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.machines.api import AWSMachine
 from capipool.providers.aws.machines.marks import FINALIZER
 from capipool.providers.aws.observing import Observer
 from capipool.sdk import Instance, InstanceState, InstanceView, Pool
+from capipool.sdk.conditions import condition, merged
 
 MACHINES_ANNOTATION = "capipool.io/machines"
 """On an AWSMachinePool, `true`: its instances are Machines, too."""
@@ -53,11 +53,11 @@ class ShowsMachines:
         state = view.instance.state
         running = state is InstanceState.RUNNING
         wanted = [
-            statuses.condition(type_, running, reason="InstanceNotReady", message=f"the instance is {_STATES[state]}")
+            condition(type_, running, reason="InstanceNotReady", message=f"the instance is {_STATES[state]}")
             for type_ in ("Ready", "InstanceReady")
         ]
         return {
             "ready": running,
             "instanceState": _STATES[state],
-            "conditions": statuses.conditions(view.object.status.conditions, wanted, view.now),
+            "conditions": merged(view.object.status.conditions, wanted, view.now),
         }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Sequence
-
 from capipool.api.constants import Reason
-from capipool.api.shared import V1Beta1Condition
-from capipool.machinery import clock
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import refreshes
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.sdk import InstanceState, Pool, Report
+from capipool.sdk.conditions import condition as condition
+from capipool.sdk.conditions import merged
 
+conditions = merged
+"""Its name for node groups."""
 GONE = (InstanceState.TERMINATING, InstanceState.FAILED)
 _UPSTREAM = {
     Reason.WAITING_FOR_CLUSTER_INFRASTRUCTURE_READY: "WaitingForClusterInfrastructure",
@@ -31,7 +30,7 @@ def status(pool: Pool[AWSMachinePool], report: Report, *, failed: str = "") -> R
     """The status of a pool. What is not known now stays as it is. `failed`: the condition whose part failed."""
     obj, group = pool.object, report.group
     wanted = _conditions(report, failed) if group is None else _conditions_of_group(pool, report)
-    made: Raw = {"conditions": conditions(obj.status.conditions, wanted, report.now)}
+    made: Raw = {"conditions": merged(obj.status.conditions, wanted, report.now)}
     if group is None:
         return made
     there = [i for i in group.instances if i.state not in GONE]
@@ -54,33 +53,7 @@ def deletion(obj: AWSMachinePool, report: Report) -> Raw:
         condition("Ready", False, reason="Deleting", message=report.deleting),
         condition("ASGReady", False, reason="ASGDeletionInProgress", message=report.deleting),
     ]
-    return {"conditions": conditions(obj.status.conditions, wanted, report.now)}
-
-
-def conditions(before: Sequence[V1Beta1Condition], wanted: Iterable[Raw], now: dt.datetime) -> list[Raw]:
-    """Conditions with the time of their last change; others' are kept. Sorted by type, `Ready` first."""
-    known = {c.type: c for c in before}
-    made = {c.type: _raw(c) for c in before}
-    for condition in wanted:
-        old = known.get(condition["type"])
-        same = old is not None and old.status == condition["status"]
-        since = old.last_transition_time if old is not None and same else clock.to_seconds(now)
-        made[condition["type"]] = {**condition, "lastTransitionTime": clock.format_time(since)}
-    return sorted(made.values(), key=lambda c: (c["type"] != "Ready", c["type"]))
-
-
-def condition(type_: str, ok: bool, *, reason: str = "", message: str = "", severity: str = "Info") -> Raw:
-    """A condition; a reason only while it is False."""
-    if ok:
-        return {"type": type_, "status": "True"}
-    said = {"reason": reason, "message": message[:10240]}
-    return {"type": type_, "status": "False", "severity": severity} | {k: v for k, v in said.items() if v}
-
-
-def _raw(old: V1Beta1Condition) -> Raw:
-    said = {"severity": old.severity, "reason": old.reason, "message": old.message}
-    when = clock.format_time(old.last_transition_time)
-    return {"type": old.type, "status": old.status, "lastTransitionTime": when} | {k: v for k, v in said.items() if v}
+    return {"conditions": merged(obj.status.conditions, wanted, report.now)}
 
 
 def _conditions(report: Report, failed: str) -> list[Raw]:

@@ -23,12 +23,12 @@ from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
 from capipool.providers.azure.calls import Caller, Calls
 from capipool.providers.azure.identities.finding import Identities, secret_key
-from capipool.providers.azure.pools import comparing, conditions, resolving
+from capipool.providers.azure.pools import comparing, resolving
 from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import PermissionDenied, ProviderError
+from capipool.sdk import PermissionDenied, ProviderError, conditions
 from capipool.sdk.inputs import SecretMeta, is_paused
 from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
 

@@ -17,7 +17,6 @@ from capipool.machinery import errors, objects
 from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import statuses
 from capipool.providers.aws.eks import boot_world
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.api.eksconfig import EKSConfig
@@ -28,6 +27,7 @@ from capipool.providers.aws.eks.kubeconfigs import SECRET_TYPE
 from capipool.providers.aws.eks.rendering import nodeadm, script
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result, Selecting
+from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import DATA_KEY, FORMAT_KEY, is_paused
 from capipool.sdk.revision import DIGEST_ANNOTATION
 from capipool.workload.connections import kubeconfig_secret_name
@@ -124,7 +124,7 @@ class BootReconciler:
         """Say why there is no data; older data stays in use meanwhile, and the configuration ready."""
         ready = bool(config.status.ready) and has_data
         wanted = [
-            statuses.condition(type_, False, reason=wait.reason, message=wait.message, severity=wait.severity)
+            condition(type_, False, reason=wait.reason, message=wait.message, severity=wait.severity)
             for type_ in ("Ready", AVAILABLE)
         ]
         if await self._write_status(config, {"ready": ready}, wanted) and wait.severity != "Info":
@@ -133,7 +133,7 @@ class BootReconciler:
     async def _keep(self, config: Config, cluster: Cluster, seen: World, plan: Keep) -> None:
         if plan.write and plan.value is not None:
             await self._store(_data_secret(config, cluster, plan.value, plan.digest), seen.data)
-        wanted = [statuses.condition(type_, True) for type_ in ("Ready", AVAILABLE)]
+        wanted = [condition(type_, True) for type_ in ("Ready", AVAILABLE)]
         status: Raw = {"ready": True, "dataSecretName": config.metadata.name}
         if isinstance(config, NodeadmConfig):
             status["initialization"] = {"dataSecretCreated": True}
@@ -152,7 +152,7 @@ class BootReconciler:
     async def _write_status(self, config: Config, status: Raw, conditions: Iterable[Raw]) -> bool:
         """Write what differs of the status, if anything does. Returns whether."""
         before, meta = objects.to_raw(config).get("status") or {}, config.metadata
-        told = statuses.conditions(config.status.conditions, conditions, self._clock.now())
+        told = merged(config.status.conditions, conditions, self._clock.now())
         after = {**before, **status, "observedGeneration": meta.generation, "conditions": told}
         patch = merge.diff(before, after)
         if patch is None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import statuses
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.facts import MAJOR_ISSUES, EKSCluster, NoCluster, Seen
 from capipool.providers.aws.network import FOUND_ANNOTATION
 from capipool.sdk import ProviderError
+from capipool.sdk.conditions import condition, merged
 
 SERVICES_ANNOTATION = "capipool.io/eks-service-cidr"
 AUTHORITY_ANNOTATION = "capipool.io/eks-certificate-authority"
@@ -63,7 +63,7 @@ def decide(obj: AWSManagedControlPlane, seen: Seen, now: dt.datetime, *, initial
         "version": version(cluster.version, obj.spec.version),
         "failureMessage": f"EKS cluster in unexpected {cluster.status} state" if cluster.status == "FAILED" else None,
         "observedGeneration": obj.metadata.generation,
-        "conditions": statuses.conditions(obj.status.conditions, _conditions(obj, cluster, up), now),
+        "conditions": merged(obj.status.conditions, _conditions(obj, cluster, up), now),
     }
     if cluster.usable:
         status |= _network(obj, seen)
@@ -83,13 +83,11 @@ def unknown_region(obj: AWSManagedControlPlane, now: dt.datetime) -> Plan:
 
 
 def _told(obj: AWSManagedControlPlane, reason: str, said: str, now: dt.datetime, *, ready: bool = False) -> Raw:
-    wanted = [
-        statuses.condition(type_, False, reason=reason, message=said, severity="Error") for type_ in ("Ready", READY)
-    ]
+    wanted = [condition(type_, False, reason=reason, message=said, severity="Error") for type_ in ("Ready", READY)]
     return {
         "ready": ready,
         "externalManagedControlPlane": True,
-        "conditions": statuses.conditions(obj.status.conditions, wanted, now),
+        "conditions": merged(obj.status.conditions, wanted, now),
     }
 
 
@@ -112,13 +110,13 @@ def _conditions(obj: AWSManagedControlPlane, cluster: EKSCluster, up: bool) -> l
         reason, said = DEGRADED, "; ".join(cluster.issues[:MAJOR_ISSUES])
     severity = "Error" if cluster.status == "FAILED" else "Info" if reason == NOT_ACTIVE else "Warning"
     made = [
-        statuses.condition("Ready", not reason, reason=reason, message=said, severity=severity),
-        statuses.condition(READY, up, reason=reason, message=said, severity=severity),
+        condition("Ready", not reason, reason=reason, message=said, severity=severity),
+        condition(READY, up, reason=reason, message=said, severity=severity),
     ]
     known = {c.type for c in obj.status.conditions}
     for type_, state, done in ((CREATING, "CREATING", "created"), (UPDATING, "UPDATING", "updated")):
         if cluster.status == state or type_ in known:
-            made.append(statuses.condition(type_, cluster.status == state, reason=done, severity="Info"))
+            made.append(condition(type_, cluster.status == state, reason=done, severity="Info"))
     return made
 
 

@@ -11,11 +11,11 @@ from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import statuses
 from capipool.providers.aws.eks.api.cluster import AWSManagedCluster
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
+from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import is_paused
 
 NO_CONTROL_PLANE = "WaitingForEKSControlPlane"
@@ -74,5 +74,5 @@ def decide(obj: AWSManagedCluster, found: AWSManagedControlPlane | None, now: dt
         status |= {"ready": True, "failureDomains": domains}
     ready = bool(spec) or bool(obj.status.ready)
     said = "the AWSManagedControlPlane that the Cluster names has no endpoint yet"
-    wanted = [statuses.condition("Ready", ready, reason=NO_CONTROL_PLANE, message=said)]
-    return spec, status | {"conditions": statuses.conditions(obj.status.conditions, wanted, now)}
+    wanted = [condition("Ready", ready, reason=NO_CONTROL_PLANE, message=said)]
+    return spec, status | {"conditions": merged(obj.status.conditions, wanted, now)}

@@ -13,13 +13,14 @@ from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import failures, statuses
+from capipool.providers.aws import failures
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.machines.api import AWSMachineTemplate
 from capipool.providers.aws.places import Place, Places
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
+from capipool.sdk.conditions import condition, merged
 from capipool.sdk.errors import InvalidConfiguration, ProviderError
 from capipool.sdk.inputs import is_paused
 
@@ -58,10 +59,10 @@ class CapacityReconciler:
         try:
             status = await self._described(self._places.of(cluster), instance_type)
         except ProviderError as error:
-            said = statuses.condition("Ready", False, reason=error.reason, message=str(error), severity="Warning")
+            said = condition("Ready", False, reason=error.reason, message=str(error), severity="Warning")
             await self._write(obj, {}, said)
             return RequeueAfter(error.delay or _AGAIN)
-        await self._write(obj, status, statuses.condition("Ready", True))
+        await self._write(obj, status, condition("Ready", True))
         return reconcile.DONE
 
     def _cluster(self, obj: AWSMachineTemplate) -> Cluster | None:
@@ -83,7 +84,7 @@ class CapacityReconciler:
         return known
 
     async def _write(self, obj: AWSMachineTemplate, status: Raw, ready: Raw) -> None:
-        told = statuses.conditions(obj.status.conditions, [ready], self._clock.now())
+        told = merged(obj.status.conditions, [ready], self._clock.now())
         before = objects.to_raw(obj).get("status", {})
         patch = merge.diff(before, {**before, **status, "conditions": told})
         if patch is not None:

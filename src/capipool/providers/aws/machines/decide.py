@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import statuses
 from capipool.providers.aws.machines import fleet
 from capipool.providers.aws.machines.marks import Attempt
+from capipool.sdk.conditions import condition
 
 READY = "InstanceReady"
 GROUPS_READY = "SecurityGroupsReady"
@@ -92,7 +92,7 @@ def decide(world: World) -> Step:
 def _of_state(id: str, state: str) -> Step:
     match state:
         case "running":
-            said = statuses.condition(READY, True)
+            said = condition(READY, True)
             return Step(act=Act.KEEP, said=said, pace=Pace.REST, ready=True, state=state)
         case "pending":
             said = _no("InstanceNotReady", f"instance {id} is starting", "Warning")
@@ -142,4 +142,4 @@ def decide_deletion(world: World) -> Step:
 
 
 def _no(reason: str, message: str, severity: str) -> Raw:
-    return statuses.condition(READY, False, reason=reason, message=message, severity=severity)
+    return condition(READY, False, reason=reason, message=message, severity=severity)

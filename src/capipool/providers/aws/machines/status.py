@@ -6,9 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import statuses
 from capipool.providers.aws.machines.api import AWSMachine
 from capipool.providers.aws.machines.decide import FAILURE_REASON, GROUPS_READY, READY, Step
+from capipool.sdk.conditions import condition, merged
 from capipool.sdk.errors import ProviderError
 
 _SPOT = ("spot", "capacity-block")
@@ -45,20 +45,20 @@ def of(obj: AWSMachine, step: Step, *, instance: Raw | None, now: dt.datetime, u
 
 def failed(obj: AWSMachine, error: ProviderError, now: dt.datetime, *, launched: bool) -> Raw:
     """The status after something went wrong. What an instance is known to be, it still is."""
-    said = statuses.condition("Ready", False, reason=error.reason, message=str(error), severity="Warning")
+    said = condition("Ready", False, reason=error.reason, message=str(error), severity="Warning")
     if launched:
-        return {"conditions": statuses.conditions(obj.status.conditions, [said], now)}
+        return {"conditions": merged(obj.status.conditions, [said], now)}
     reason = error.reason if error.quiet else "InstanceProvisionFailed"
     severity = "Info" if error.quiet else "Error"
-    provision = statuses.condition(READY, False, reason=reason, message=str(error), severity=severity)
-    return {"conditions": statuses.conditions(obj.status.conditions, [said, provision], now)}
+    provision = condition(READY, False, reason=reason, message=str(error), severity=severity)
+    return {"conditions": merged(obj.status.conditions, [said, provision], now)}
 
 
 def groups_condition(error: ProviderError | None) -> Raw:
     """Whether an instance is in its security groups."""
     said = str(error) if error is not None else ""
     ok = error is None
-    return statuses.condition(GROUPS_READY, ok, reason="SecurityGroupsSyncFailed", message=said, severity="Error")
+    return condition(GROUPS_READY, ok, reason="SecurityGroupsSyncFailed", message=said, severity="Error")
 
 
 def addresses(instance: Raw) -> list[Raw]:
@@ -80,12 +80,12 @@ def addresses(instance: Raw) -> list[Raw]:
 
 def _conditions(obj: AWSMachine, instance: Raw, upkept: Upkept, now: dt.datetime) -> list[Raw]:
     """These, and `Ready`, which sums up: it carries the reason of the first that is not so."""
-    said = [condition for condition in (instance, upkept.groups) if condition is not None]
+    said = [each for each in (instance, upkept.groups) if each is not None]
     bad = next((c for c in said if c["status"] != "True"), None)
     if bad is not None:
         summary = {**bad, "type": "Ready"}
     elif (problem := upkept.problem) is not None:
-        summary = statuses.condition("Ready", False, reason=problem.reason, message=str(problem), severity="Warning")
+        summary = condition("Ready", False, reason=problem.reason, message=str(problem), severity="Warning")
     else:
-        summary = statuses.condition("Ready", True)
-    return statuses.conditions(obj.status.conditions, [*said, summary], now)
+        summary = condition("Ready", True)
+    return merged(obj.status.conditions, [*said, summary], now)

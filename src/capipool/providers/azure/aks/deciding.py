@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from capipool.machinery.objects import Raw
 from capipool.providers.azure.aks.facts import STOPPED, AKSCluster
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
-from capipool.providers.azure.pools import conditions
-from capipool.sdk import ProviderError
+from capipool.sdk import ProviderError, conditions
 
 NODE_GROUP_ANNOTATION = "capipool.io/aks-node-resource-group"
 SUBNET_ANNOTATION = "capipool.io/aks-subnet"

@@ -12,9 +12,9 @@ from capipool.providers.azure.api.machine import AzureMachine
 from capipool.providers.azure.machines import decide
 from capipool.providers.azure.machines.decide import Step
 from capipool.providers.azure.operations import Operation
-from capipool.providers.azure.pools import conditions
-from capipool.providers.azure.pools.conditions import ERROR, INFO, WARNING
 from capipool.providers.azure.pools.parts import BOOTSTRAP_EXTENSION, WINDOWS_BOOTSTRAP_EXTENSION
+from capipool.sdk import conditions
+from capipool.sdk.conditions import ERROR, INFO, WARNING
 
 RUNNING, INTERFACES, BOOTSTRAP = "VMRunning", "NetworkInterfacesReady", "BootstrapSucceeded"
 _SEVERE = {decide.FAILED: ERROR, decide.MISSING: ERROR, decide.STOPPED: WARNING}

@@ -11,9 +11,9 @@ from capipool.machinery.objects import Raw
 from capipool.providers.azure import ids
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.api.machinepoolmachine import AzureMachinePoolMachine
-from capipool.providers.azure.pools.conditions import ERROR, INFO, WARNING, condition, merged
 from capipool.providers.azure.pools.place import is_flexible
 from capipool.sdk import Instance, InstanceState, InstanceView, Pool
+from capipool.sdk.conditions import ERROR, INFO, WARNING, condition, merged
 from capipool.workload import nodes
 
 POOL_LABEL = "azuremachinepool.infrastructure.cluster.x-k8s.io/machine-pool"

@@ -13,8 +13,8 @@ import msgspec
 from capipool.machinery.objects import Raw
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.pools import comparing, resolving
-from capipool.providers.azure.pools.conditions import ERROR, INFO, WARNING, condition, merged
 from capipool.sdk import Group, InstanceState, Pool, Report
+from capipool.sdk.conditions import ERROR, INFO, WARNING, condition, merged
 
 GONE = (InstanceState.TERMINATING, InstanceState.FAILED)
 BUSY = ("Creating", "Updating", "Migrating", "Deleting")
