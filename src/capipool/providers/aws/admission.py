@@ -125,14 +125,14 @@ def _pool(spec: Raw) -> Iterator[FieldError]:
     yield from _sizes(spec)
     yield from check_tags(spec.get("additionalTags") or {}, "spec.additionalTags")
     template = spec.get("awsLaunchTemplate") or {}
-    yield from _template(template, "spec.awsLaunchTemplate")
+    yield from check_launch_template(template, "spec.awsLaunchTemplate")
     if template.get("spotMarketOptions") is not None and spec.get("mixedInstancesPolicy") is not None:
         yield errors.forbidden(
             "spec.awsLaunchTemplate.spotMarketOptions", "not beside mixedInstancesPolicy, which has its own"
         )
     yield from check_references(spec.get("subnets") or (), "spec.subnets")
     yield from _refresh(spec.get("refreshPreferences") or {}, "spec.refreshPreferences")
-    yield from _hooks(spec.get("lifecycleHooks") or (), "spec.lifecycleHooks")
+    yield from check_hooks(spec.get("lifecycleHooks") or (), "spec.lifecycleHooks")
     for name in ("defaultCoolDown", "defaultInstanceWarmup"):
         yield from _duration(spec.get(name), f"spec.{name}")
 
@@ -143,7 +143,8 @@ def _sizes(spec: Raw) -> Iterator[FieldError]:
         yield errors.invalid("spec.minSize", least, f"must not be over maxSize ({most})")
 
 
-def _template(template: Raw, path: str) -> Iterator[FieldError]:
+def check_launch_template(template: Raw, path: str) -> Iterator[FieldError]:
+    """What instances are made from: groups, market, volumes."""
     yield from check_references(template.get("additionalSecurityGroups") or (), f"{path}.additionalSecurityGroups")
     yield from check_market(template, path)
     if root := template.get("rootVolume"):
@@ -198,7 +199,8 @@ def _refresh(preferences: Raw, path: str) -> Iterator[FieldError]:
         yield errors.invalid(f"{path}.strategy", preferences["strategy"], "must be Rolling")
 
 
-def _hooks(hooks: Sequence[Raw], path: str) -> Iterator[FieldError]:
+def check_hooks(hooks: Sequence[Raw], path: str) -> Iterator[FieldError]:
+    """Lifecycle hooks: their names, who is told, how long they wait."""
     names: set[str] = set()
     for index, hook in enumerate(hooks):
         where, name = f"{path}[{index}]", hook.get("name", "")

@@ -26,13 +26,17 @@ class AutoScaling:
 
     async def own(self, place: Place, name: str, *, key: str, max_age: float = 0.0) -> Raw:
         """A pool's own group, at most `max_age` seconds old. Raises InstanceGroupNotFound, NotOwned."""
-        raw = await self._inventory.get(place, name, max_age=max_age)
+        raw = await self.find(place, name, max_age=max_age)
         if raw is None:
             raise InstanceGroupNotFound(name)
         marks = tags.from_aws(raw.get("Tags") or ())
         if not tags.is_ours(marks, cluster=place.cluster, key=key):
             raise NotOwned(name, owner=tags.owner(marks))
         return raw
+
+    async def find(self, place: Place, name: str, *, max_age: float = 0.0) -> Raw | None:
+        """A group, whoever it belongs to; None where there is none. Raises ProviderError."""
+        return await self._inventory.get(place, name, max_age=max_age)
 
     async def write(self, place: Place, name: str, operation: str, **parameters: Any) -> None:
         """Make one call that changes the group; whatever comes of it, what was seen before is forgotten.

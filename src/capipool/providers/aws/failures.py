@@ -54,7 +54,13 @@ _DENIED = {
     *("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "OptInRequired"),
 }
 _CAPACITY = {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsupported"}
-_BUSY = {"ResourceInUse", "ResourceContention", "ScalingActivityInProgress", "InstanceRefreshInProgress"}
+_BUSY = {
+    "ResourceInUse",
+    "ResourceInUseException",
+    "ResourceContention",
+    "ScalingActivityInProgress",
+    "InstanceRefreshInProgress",
+}
 _QUOTA = re.compile(r"LimitExceeded|QuotaExceeded|MaxSpotInstanceCountExceeded")
 _MISSING = re.compile(r"NotFound|^NoSuch")
 _EXISTS = re.compile(r"AlreadyExists")

@@ -76,13 +76,17 @@ def data(
     user_data: str,
     marks: Mapping[str, str],
 ) -> Raw:
-    """The launch template's data. `marks`: the tags of instances and volumes; `user_data`: base64."""
+    """The launch template's data. `marks`: the tags of instances and volumes; `user_data`: base64.
+
+    `image_id` is empty where somebody else brings the image.
+    """
     made: Raw = {
-        "ImageId": image_id,
         "UserData": user_data,
         "SecurityGroupIds": sorted(groups),
         "TagSpecifications": tag_specifications(marks),
     }
+    if image_id:
+        made["ImageId"] = image_id
     if template.instance_type:
         made["InstanceType"] = template.instance_type
     if template.ssh_key_name:

@@ -19,6 +19,8 @@ from capipool.sdk import BootstrapData, Launch, NotOwned
 
 KEPT = 10
 """Versions that nobody uses and that are kept all the same, the newest."""
+EKS_ROOT = "/dev/xvda"
+"""The root volume of every image for Linux that EKS publishes."""
 LOOK_SECONDS = 300.0
 """How old what is known of a template that is used may be: somebody may have deleted it."""
 
@@ -37,8 +39,15 @@ class Wanted:
     """Reads what to boot with, on demand; None takes the launch's own data."""
     version: str = ""
     """Of Kubernetes: for looking images up."""
+    looks_for_image: bool = True
+    """Whether an image is looked for where the spec names none: EKS brings its own to node groups."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """The tags of the template, of instances and of volumes."""
+
+    @property
+    def needs_image(self) -> bool:
+        """Whether a version names an image."""
+        return self.looks_for_image or bool(self.spec.ami.id)
 
     @property
     def description(self) -> str:
@@ -168,9 +177,11 @@ class Templates:
             kept = before["LaunchTemplateData"]
             return {**kept, "UserData": user_data, "TagSpecifications": launching.tag_specifications(marks)}
         spec = wanted.spec
-        image = await self._lookups.image(place, spec, wanted.version)
+        image = await self._lookups.image(place, spec, wanted.version) if wanted.needs_image else ""
         more = await self._lookups.security_groups(place, spec.additional_security_groups)
-        root = await self._lookups.root_device(place, image, spec.root_volume) if spec.root_volume else ""
+        root = ""
+        if spec.root_volume is not None:
+            root = await self._lookups.root_device(place, image, spec.root_volume) if image else EKS_ROOT
         return launching.data(
             spec,
             image_id=image,

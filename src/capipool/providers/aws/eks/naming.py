@@ -6,6 +6,8 @@ import hashlib
 
 CLUSTER_NAME_LIMIT = 100
 """Characters that EKS takes in the name of a cluster."""
+NODEGROUP_NAME_LIMIT = 64
+"""One more than the characters that EKS takes in the name of a node group."""
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PREFIX = "capa_"
 

@@ -17,6 +17,7 @@ from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.controlplane import INTERVALS, AWSManagedControlPlaneReconciler, CallsOf
 from capipool.providers.aws.eks.kinds import crds, rules
 from capipool.providers.aws.eks.managedcluster import AWSManagedClusterReconciler
+from capipool.providers.aws.eks.nodegroups import watches as nodegroups
 from capipool.providers.aws.identities.api import (
     AWSClusterControllerIdentity,
     AWSClusterRoleIdentity,
@@ -48,9 +49,10 @@ def setup(
     """Add the controllers of EKS's kinds to a manager.
 
     `calls` are the process's own; `calls_of` finds those of a namespace and an `identityRef`, by default as the
-    identities say. `region` is for clusters that name none, `intervals` is how often clusters are looked at. With
-    `watch_filter` they see to objects alone that carry it as their label `cluster.x-k8s.io/watch-filter`. Without
-    `machine_pools` no pool's boot data is made.
+    identities say. `region` is for clusters that name none, `intervals` is how often clusters and node groups are
+    looked at. With `watch_filter` they see to objects alone that carry it as their label
+    `cluster.x-k8s.io/watch-filter`. Without `machine_pools` no pool's boot data is made, and node groups are left
+    alone.
     """
     find = calls_of or Identities(manager.client, manager.caches, calls).calls
     planes = AWSManagedControlPlaneReconciler(manager, find, default_region=region, intervals=intervals or INTERVALS)
@@ -71,6 +73,8 @@ def setup(
     controller.watch(clusters.clusters, _infrastructure_changed)
     controller.watch(clusters.control_planes, partial(_control_plane_changed, clusters))
     bootstrapping.setup(manager, watch_filter=watch_filter, machine_pools=machine_pools)
+    if machine_pools:
+        nodegroups.setup(manager, calls, region=region, intervals=intervals, watch_filter=watch_filter)
 
 
 def _object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from capipool.machinery.admission import Rules
-from capipool.providers.aws.eks.admission import configs, controlplane
+from capipool.providers.aws.eks.admission import configs, controlplane, machinepool
 
 
 def rules() -> list[Rules]:
     """The rules of every kind that has some."""
-    return [*controlplane.rules(), *configs.rules()]
+    return [*controlplane.rules(), *configs.rules(), *machinepool.rules()]
