@@ -3,6 +3,7 @@
 Whatever is done to them, and wherever the controllers' process dies: what `promises` says holds at every instant, what
 is wanted is reached, and nothing is left behind. Set `CAPIPOOL_HISTORIES` to try more histories than the suite does,
 and `CAPIPOOL_FIRST_HISTORY` to begin elsewhere than at seed 0. `python -m tests.server.machines.test_histories` prints.
+A batch repeats from the seed that it begins with, whatever ran before it: what went wrong can be looked at again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import Counter
 
 import pytest
 
+from capipool.api.core import Machine
 from capipool.testing import virtual
 from tests.server.machines import history, lab
 
@@ -36,6 +38,27 @@ def test_promises_hold_and_the_end_is_reached_whatever_happens(first: int) -> No
     broken, done = virtual.run(_live(range(first, first + TOGETHER)), limit=10**5)
     assert broken == []
     assert done["edit"] > 0
+
+
+def test_what_happens_repeats_from_its_seed() -> None:
+    once, again = (virtual.run(_told(3), limit=10**5) for _ in range(2))
+    assert once == again
+    assert len(once) > 50
+
+
+async def _told(seed: int) -> list[str]:
+    """Every change of a Machine in one history, and when it came."""
+    told: list[str] = []
+    async with lab.laboratory(seed) as made:
+
+        def changed(_: Machine | None, new: Machine | None) -> None:
+            if new is not None:
+                what = [(c.type, c.status) for c in new.status.conditions]
+                told.append(f"{made.uptime()} {new.key} {new.deleting} {what}")
+
+        made.running.caches.of(Machine).subscribe(changed)
+        broken, done = await history.live_together(made, range(seed, seed + 1))
+        return [*told, *broken, str(sorted(done.items()))]
 
 
 def main() -> None:

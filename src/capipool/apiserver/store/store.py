@@ -162,7 +162,7 @@ class Store:
             self._idle = None
 
     def _commit(self, writes: list[Write]) -> None:
-        touched = set()
+        touched: dict[Collection, None] = {}  # in their order, so that what follows repeats
         for write in writes:
             collection, change, durable = write
             collection.apply(change)
@@ -172,7 +172,7 @@ class Store:
             self.revision = change.revision
             for observer in self._observers:
                 observer(collection, change)
-            touched.add(collection)
+            touched[collection] = None
             if not durable.done():
                 durable.set_result(None)
         for collection in touched:
