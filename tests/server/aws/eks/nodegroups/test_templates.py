@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from capipool.providers.aws import templates
 from capipool.providers.aws.eks.api.nodeadmconfig import NodeadmConfig
 from tests.server.aws.eks.nodegroups.world import POOL, NodeGroups
 
@@ -64,6 +65,17 @@ async def test_a_bad_template_can_be_followed_by_another(made: NodeGroups) -> No
     await made.world.patch(NodeadmConfig, POOL, {"spec": {"preNodeadmCommands": ["true"]}})
     await made.until(lambda: made.group.launch_template["version"] == "3")
     await made.until_says("LastUpdateSucceeded", "")
+
+
+async def test_one_that_somebody_deleted_is_made_anew(made: NodeGroups, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "LOOK_SECONDS", 0.0)
+    await begin(made)
+    before = made.group.launch_template["id"]
+    made.eks.cloud.ec2.delete_launch_template(LaunchTemplateName=POOL)
+    await made.until(lambda: made.group.launch_template["id"] != before)
+    await made.quiet()
+    pool = await made.until_says("Ready", "")
+    assert pool.status.launch_template_id == made.group.launch_template["id"]
 
 
 async def test_one_that_somebody_deleted_does_not_keep_a_pool_from_its_end(made: NodeGroups) -> None:

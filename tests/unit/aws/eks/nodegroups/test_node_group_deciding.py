@@ -175,6 +175,13 @@ def test_how_nodes_are_replaced_and_repaired_is_told_where_it_differs(spec: Raw,
             "",
         ),
         (
+            TEMPLATE,
+            {"template": Template(id="lt-2", number=1)},
+            {"launchTemplate": {"id": "lt-1", "version": "1"}},
+            {"launchTemplate": {"id": "lt-2", "version": "1"}},
+            "",
+        ),
+        (
             OWN_IMAGE,
             {"version": "v1.31.0", "template": Template(id="lt-1", number=3)},
             {"launchTemplate": {"id": "lt-1", "version": "3"}},

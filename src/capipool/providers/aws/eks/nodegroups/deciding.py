@@ -162,7 +162,7 @@ def _taint_changes(obj: AWSManagedMachinePool, group: NodeGroup) -> Raw:
 def _version(wish: Wish, group: NodeGroup, notes: list[Note]) -> Update | None:
     """The one thing that nodes are replaced for next: another template, the next minor version, another release."""
     template = wish.template
-    if template is not None and template.rolls and template.number != group.template_version:
+    if template is not None and template.rolls and (template.id, template.number) != group.template:
         reference = {"id": template.id, "version": str(template.number)}
         return Update(VERSION, {"launchTemplate": reference}, f"version {template.number} of the launch template")
     if wish.own_image:

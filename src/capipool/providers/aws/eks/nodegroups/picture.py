@@ -75,10 +75,11 @@ class NodeGroup:
         return int(self.sizes.get("desiredSize") or 0)
 
     @property
-    def template_version(self) -> int:
-        """The version of our launch template that it launches from; 0 where it has none."""
-        said = str((self.raw.get("launchTemplate") or {}).get("version") or "")
-        return int(said) if said.isdecimal() else 0
+    def template(self) -> tuple[str, int]:
+        """The id of the launch template that it was given, and the version: empty and 0 where it has none."""
+        found = self.raw.get("launchTemplate") or {}
+        said = str(found.get("version") or "")
+        return str(found.get("id") or ""), int(said) if said.isdecimal() else 0
 
     @property
     def scaling_groups(self) -> tuple[str, ...]:

@@ -113,6 +113,9 @@ class AWSManagedMachinePoolReconciler:
             await self._writes.finalizers(obj, [*obj.metadata.finalizers, FINALIZER])
             return dt.timedelta(0)
         settled = await self.keeper.keep(obj, owner, world.cluster, plane=plane, now=now)
+        for error in now.failures.values():
+            if not error.quiet:
+                self._events.event(obj, "Warning", error.reason, str(error))
         waits = [error.delay for error in now.failures.values() if error.delay is not None]
         return min([*waits, self._rest]) if settled or waits else self._converging
 

@@ -59,10 +59,12 @@ class NodeTemplates:
         wanted = Wanted(
             name=obj.metadata.name, key=str(obj.key), spec=spec, launch=launch, looks_for_image=False, marks=marks
         )
-        used = group.template_version if group is not None else 0
+        source, used = group.template if group is not None else ("", 0)
         noted = obj.status.launch_template_version
         known = Version(obj.status.launch_template_id, int(noted)) if noted.isdecimal() else None
         made = await self._templates.ensure(place, wanted, current=known, used={used})
+        if made.template != source:
+            return Template(id=made.template, number=made.number)  # somebody deleted the one that nodes came from
         runs = (await self._templates.revisions(place, made.template, {used})).get(used, "")
         return Template(id=made.template, number=made.number, rolls=runs != launch.revision)
 
