@@ -34,8 +34,12 @@ async def test_each_instance_is_an_object_and_a_machine_that_finds_its_node(worl
         owners = {(o.kind, o.name, bool(o.controller)) for o in obj.metadata.owner_references}
         assert owners == {("DevMachinePool", "p", False), ("Machine", name, True)}
         assert obj.status.initialization.provisioned
-    mp = await world.client.get(MachinePool, "p", NS)
-    assert (mp.status.ready_replicas, mp.status.available_replicas, mp.status.up_to_date_replicas) == (3, 3, 3)
+
+    async def counted() -> bool:
+        told = (await world.client.get(MachinePool, "p", NS)).status
+        return (told.ready_replicas, told.available_replicas, told.up_to_date_replicas) == (3, 3, 3)
+
+    await world.until(counted, minutes=1)
 
 
 @with_machines

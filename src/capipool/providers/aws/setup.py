@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import random
-from collections.abc import Iterable
 from functools import partial
 
 from capipool import sdk
 from capipool.api import labels
-from capipool.api.core import Cluster
-from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws import watching
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.calls import Calls
@@ -22,7 +19,7 @@ from capipool.providers.aws.machines import setup as machines
 from capipool.providers.aws.provider import AWSPoolProvider
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
-from capipool.sdk import Intervals
+from capipool.sdk import Intervals, news
 from capipool.workload.connections import Connections
 
 __all__ = ["available", "crds", "rules", "setup"]
@@ -62,8 +59,8 @@ def setup(
     clusters = AWSClusterReconciler(manager, made, default_region=region)
     selecting = Selecting(clusters, clusters.objects.get, partial(labels.selects, watch_filter))
     controller = manager.controller("awscluster", selecting, concurrency=4)
-    controller.watch(clusters.objects, _cluster_changed)
-    controller.watch(clusters.clusters, _owner_changed)
+    controller.watch(clusters.objects, news.of_object)
+    controller.watch(clusters.clusters, news.infrastructure_of(AWSCluster))
     machines.setup(
         manager,
         made,
@@ -83,31 +80,3 @@ def setup(
         watch_filter=watch_filter,
         machine_pools=machine_pools,
     )
-
-
-def _cluster_changed(old: AWSCluster | None, new: AWSCluster | None) -> Iterable[ObjectKey]:
-    """Its own status is written here, and is no news."""
-    if new is None:
-        return ()
-    return () if old is not None and _facts(old) == _facts(new) else [new.key]
-
-
-def _facts(obj: AWSCluster) -> tuple[object, ...]:
-    meta = obj.metadata
-    return (meta.uid, obj.spec, meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references)
-
-
-def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-    """A Cluster that comes, is paused or goes on, or learns its endpoint."""
-    if new is None or new.spec.infrastructure_ref is None:
-        return ()
-    reference = new.spec.infrastructure_ref
-    if old is not None and _relevant(old) == _relevant(new):
-        return ()
-    same = reference.group_kind == AWSCluster.RESOURCE.group_kind
-    return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
-
-
-def _relevant(cluster: Cluster) -> tuple[object, ...]:
-    spec = cluster.spec
-    return (cluster.metadata.uid, spec.paused, spec.infrastructure_ref, spec.control_plane_endpoint)

@@ -28,7 +28,7 @@ from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import PermissionDenied, ProviderError, conditions
+from capipool.sdk import PermissionDenied, ProviderError, conditions, news
 from capipool.sdk.inputs import SecretMeta, is_paused
 from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
 
@@ -58,8 +58,8 @@ class AzureClusterReconciler:
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch everything that concerns clusters."""
-        controller.watch(self.objects, _object_changed)
-        controller.watch(self.clusters, _owner_changed)
+        controller.watch(self.objects, news.of_object)
+        controller.watch(self.clusters, news.infrastructure_of(AzureCluster))
         controller.watch(self.identities, self._identity_changed)
         controller.watch(self.secrets, self._secret_changed)
 
@@ -183,7 +183,7 @@ class AzureClusterReconciler:
         keys = [key for each in self.identities.list() if secret_key(each) == new.key for key in self._users(each)]
         if old is None and new.metadata.name.endswith(_KUBECONFIG):
             cluster = self.clusters.get(ObjectKey(new.metadata.namespace, new.metadata.name.removesuffix(_KUBECONFIG)))
-            keys += _owner_changed(None, cluster)
+            keys += news.infrastructure(cluster, AzureCluster)
         return keys
 
     def _users(self, identity: AzureClusterIdentity) -> list[ObjectKey]:
@@ -193,31 +193,3 @@ class AzureClusterReconciler:
             if (reference := obj.spec.identity_ref) is not None
             and ObjectKey(reference.namespace or obj.metadata.namespace, reference.name) == identity.key
         ]
-
-
-def _object_changed(old: AzureCluster | None, new: AzureCluster | None) -> Iterable[ObjectKey]:
-    """Its own status is written here, and is no news."""
-    if new is None or (old is not None and _facts(old) == _facts(new)):
-        return ()
-    return (new.key,)
-
-
-def _facts(obj: AzureCluster) -> tuple[object, ...]:
-    meta = obj.metadata
-    return (meta.uid, obj.spec, meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references)
-
-
-def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-    """A Cluster that comes, is paused or goes on, or learns its endpoint."""
-    if new is None or new.spec.infrastructure_ref is None:
-        return ()
-    reference = new.spec.infrastructure_ref
-    if old is not None and _relevant(old) == _relevant(new):
-        return ()
-    same = reference.group_kind == AzureCluster.RESOURCE.group_kind
-    return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
-
-
-def _relevant(cluster: Cluster) -> tuple[object, ...]:
-    spec = cluster.spec
-    return (cluster.metadata.uid, spec.paused, spec.infrastructure_ref, spec.control_plane_endpoint)

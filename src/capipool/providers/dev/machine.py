@@ -11,6 +11,7 @@ import datetime as dt
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -32,6 +33,7 @@ from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
+from capipool.sdk import news
 from capipool.sdk.provider import BootstrapData
 
 FINALIZER = "devmachine.infrastructure.cluster.x-k8s.io"
@@ -139,8 +141,8 @@ class DevMachineReconciler:
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch everything that concerns single machines."""
-        controller.watch(self.objects, _object_changed)
-        controller.watch(self.machines, _machine_changed)
+        controller.watch(self.objects, partial(news.of_object, finalizers=True))
+        controller.watch(self.machines, news.machine_of(DevMachine))
         controller.watch(self.instances, _instance_changed)
         controller.watch(self.clusters, self._cluster_changed)
 
@@ -277,20 +279,6 @@ def _not_ready(reason: str, message: str = "") -> Condition:
     return Condition(type=ConditionType.READY, status="False", reason=reason, message=message)
 
 
-def _object_changed(old: DevMachine | None, new: DevMachine | None) -> Iterable[ObjectKey]:
-    """Its own status is written here, and is no news."""
-    if new is None or (old is not None and _of_object(old) == _of_object(new)):
-        return ()
-    return (new.key,)
-
-
-def _machine_changed(old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
-    """A Machine that came, or has its bootstrap data now."""
-    if new is None or not _is_ours(new) or (old is not None and old.spec == new.spec):
-        return ()
-    return (_of_machine(new),)
-
-
 def _instance_changed(old: DevInstance | None, new: DevInstance | None) -> Iterable[ObjectKey]:
     """An instance without a group is a single machine's, of its name."""
     instance = new or old
@@ -303,11 +291,6 @@ def _is_ours(machine: Machine) -> bool:
 
 def _of_machine(machine: Machine) -> ObjectKey:
     return ObjectKey(machine.metadata.namespace, machine.spec.infrastructure_ref.name)
-
-
-def _of_object(obj: DevMachine) -> tuple[object, ...]:
-    meta = obj.metadata
-    return (meta.uid, obj.spec, meta.annotations, meta.deletion_timestamp, meta.owner_references, meta.finalizers)
 
 
 def _of_cluster(cluster: Cluster) -> tuple[object, ...]:

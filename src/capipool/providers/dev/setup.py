@@ -7,7 +7,6 @@ from functools import partial
 
 from capipool import sdk
 from capipool.api import labels
-from capipool.api.core import Cluster
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.dev.api.cluster import DevCluster
 from capipool.providers.dev.cloud import Cloud
@@ -18,6 +17,7 @@ from capipool.providers.dev.provider import DevPoolProvider
 from capipool.providers.dev.spaces import WorkloadSpaces
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
+from capipool.sdk import news
 from capipool.sdk.inputs import SecretMeta
 from capipool.workload.connections import Connections
 
@@ -48,35 +48,9 @@ def setup(
     clusters = DevClusterReconciler(manager, connections, spaces)
     selecting = Selecting(clusters, clusters.objects.get, selects)
     controller = manager.controller("devcluster", selecting, concurrency=4)
-    controller.watch(clusters.objects, _cluster_changed)
-    controller.watch(clusters.clusters, _owner_changed)
+    controller.watch(clusters.objects, news.of_object)
+    controller.watch(clusters.clusters, news.infrastructure_of(DevCluster))
     controller.watch(manager.caches.of(SecretMeta), _secret_changed)
-
-
-def _cluster_changed(old: DevCluster | None, new: DevCluster | None) -> Iterable[ObjectKey]:
-    """Its own status is written here, and is no news."""
-    if new is None:
-        return ()
-    return () if old is not None and _facts(old) == _facts(new) else [new.key]
-
-
-def _facts(obj: DevCluster) -> tuple[object, ...]:
-    meta = obj.metadata
-    return (meta.uid, obj.spec, meta.annotations, meta.deletion_timestamp, meta.owner_references)
-
-
-def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-    """A Cluster that comes, is paused, or goes on."""
-    if new is None or new.spec.infrastructure_ref is None:
-        return ()
-    if old is not None and (old.spec.paused, old.spec.infrastructure_ref) == (
-        new.spec.paused,
-        new.spec.infrastructure_ref,
-    ):
-        return ()
-    reference = new.spec.infrastructure_ref
-    same = reference.group_kind == DevCluster.RESOURCE.group_kind
-    return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
 
 
 def _secret_changed(old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:

@@ -7,7 +7,7 @@ from functools import partial
 
 from capipool.api import labels
 from capipool.api.constants import Label
-from capipool.api.core import Cluster, Machine
+from capipool.api.core import Cluster
 from capipool.machinery.objects import Object
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import AWSCluster
@@ -25,7 +25,7 @@ from capipool.providers.aws.machines.reconciler import INTERVALS, AWSMachineReco
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
-from capipool.sdk import Intervals
+from capipool.sdk import Intervals, news
 
 _BY_CLUSTER = "cluster of AWSMachines"
 _IDENTITIES = (AWSClusterControllerIdentity, AWSClusterRoleIdentity, AWSClusterStaticIdentity)
@@ -80,7 +80,7 @@ def _watch(controller: Controller, manager: Manager, machines: AWSMachineReconci
         return [m.key for m in machines.objects.list() if not m.spec.provider_id or m.deleting]
 
     controller.watch(machines.objects, _object_changed)
-    controller.watch(machines.machines, _machine_changed)
+    controller.watch(machines.machines, news.machine_of(AWSMachine))
     controller.watch(machines.clusters, cluster_changed)
     controller.watch(manager.caches.of(AWSCluster), infra_changed)
     controller.watch(manager.caches.of(AWSManagedControlPlane), infra_changed)
@@ -117,15 +117,6 @@ def _object_changed(old: AWSMachine | None, new: AWSMachine | None) -> Iterable[
     if new is None:
         return [old.key] if old is not None else ()
     return () if old is not None and _of_object(old) == _of_object(new) else [new.key]
-
-
-def _machine_changed(old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
-    """A Machine that came, or has its bootstrap data now."""
-    if new is None or new.spec.infrastructure_ref.group_kind != AWSMachine.RESOURCE.group_kind:
-        return ()
-    if old is not None and old.spec == new.spec:
-        return ()
-    return [ObjectKey(new.metadata.namespace, new.spec.infrastructure_ref.name)]
 
 
 def _clusters_of(obj: AWSMachine) -> tuple[str, ...]:

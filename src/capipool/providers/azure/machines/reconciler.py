@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import secrets
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from capipool.api.builtin import Secret
 from capipool.api.core import Cluster, Machine
@@ -37,7 +38,7 @@ from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import BootstrapData, Intervals, InvalidConfiguration, Launch, ProviderError
+from capipool.sdk import BootstrapData, Intervals, InvalidConfiguration, Launch, ProviderError, news
 from capipool.sdk.inputs import DATA_KEY, FORMAT_KEY, is_paused
 
 APPLIED_TAGS = "sigs.k8s.io/cluster-api-provider-azure-last-applied-tags-vm"
@@ -76,8 +77,8 @@ class AzureMachineReconciler:
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch everything that concerns single machines."""
-        controller.watch(self.objects, watches.object_changed)
-        controller.watch(self.machines, watches.machine_changed)
+        controller.watch(self.objects, partial(news.of_object, finalizers=True))
+        controller.watch(self.machines, news.machine_of(AzureMachine))
         controller.watch(self.clusters, self._cluster_changed)
         controller.watch(self.places, self._place_changed)
 

@@ -11,20 +11,6 @@ from capipool.providers.azure.api.machine import AzureMachine
 from capipool.runtime.cache import Cache
 
 
-def object_changed(old: AzureMachine | None, new: AzureMachine | None) -> Iterable[ObjectKey]:
-    """Its own status is written here, and is no news."""
-    if new is None or (old is not None and _of_object(old) == _of_object(new)):
-        return ()
-    return (new.key,)
-
-
-def machine_changed(old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
-    """A Machine that came, or has its bootstrap data now."""
-    if new is None or not _is_ours(new) or (old is not None and old.spec == new.spec):
-        return ()
-    return (_key(new),)
-
-
 def cluster_changed(old: Cluster | None, new: Cluster | None, machines: Cache[Machine]) -> Iterable[ObjectKey]:
     """A Cluster whose infrastructure came, or that goes on after a pause."""
     if new is None or (old is not None and _of_cluster(old) == _of_cluster(new)):
@@ -50,20 +36,6 @@ def _is_ours(machine: Machine) -> bool:
 
 def _key(machine: Machine) -> ObjectKey:
     return ObjectKey(machine.metadata.namespace, machine.spec.infrastructure_ref.name)
-
-
-def _of_object(obj: AzureMachine) -> tuple[object, ...]:
-    meta = obj.metadata
-    finalizers = tuple(meta.finalizers)
-    return (
-        meta.uid,
-        obj.spec,
-        meta.annotations,
-        meta.labels,
-        meta.deletion_timestamp,
-        meta.owner_references,
-        finalizers,
-    )
 
 
 def _of_cluster(cluster: Cluster) -> tuple[object, ...]:
