@@ -226,8 +226,13 @@ def furnish(cloud: Cloud) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def installed(cloud: Cloud, *, intervals: Intervals = FAST, pools: bool = False) -> AsyncIterator[EKS]:
-    """An installation over moto, without the EKS cluster, and without any object of it yet. `pools`: of AWS, too."""
+async def installed(
+    cloud: Cloud, *, intervals: Intervals = FAST, node_groups: Intervals | None = None, pools: bool = False
+) -> AsyncIterator[EKS]:
+    """An installation over moto, without the EKS cluster, and without any object of it yet. `pools`: of AWS, too.
+
+    `node_groups` is how often those are looked at, if not as often as clusters.
+    """
     calls = Counting(rng=random.Random(4), endpoint=cloud.endpoint, rate=1000)
     made = EKS(cloud, calls, furnish(cloud))
 
@@ -235,7 +240,7 @@ async def installed(cloud: Cloud, *, intervals: Intervals = FAST, pools: bool = 
         if pools:  # and EKS's kinds with them
             aws.setup(manager, connections, rng=random.Random(4), calls=calls, intervals=intervals)
         else:
-            eks.setup(manager, connections, calls=calls, intervals=intervals)
+            eks.setup(manager, connections, calls=calls, intervals=intervals, node_group_intervals=node_groups)
 
     async with clouds.world(add, crds=kinds.crds(), rules=kinds.rules()) as world:
         for name in ("demo-kubeconfig", "demo-ca"):  # of a cluster that is not EKS's

@@ -43,16 +43,17 @@ def setup(
     calls_of: CallsOf | None = None,
     region: str = "",
     intervals: Intervals | None = None,
+    node_group_intervals: Intervals | None = None,
     watch_filter: str = "",
     machine_pools: bool = True,
 ) -> None:
     """Add the controllers of EKS's kinds to a manager.
 
     `calls` are the process's own; `calls_of` finds those of a namespace and an `identityRef`, by default as the
-    identities say. `region` is for clusters that name none, `intervals` is how often clusters and node groups are
-    looked at. With `watch_filter` they see to objects alone that carry it as their label
-    `cluster.x-k8s.io/watch-filter`. Without `machine_pools` no pool's boot data is made, and node groups are left
-    alone.
+    identities say. `region` is for clusters that name none, `intervals` is how often clusters are looked at, and node
+    groups unless `node_group_intervals` says otherwise. With `watch_filter` they see to objects alone that carry it as
+    their label `cluster.x-k8s.io/watch-filter`. Without `machine_pools` no pool's boot data is made, and node groups
+    are left alone.
     """
     find = calls_of or Identities(manager.client, manager.caches, calls).calls
     planes = AWSManagedControlPlaneReconciler(manager, find, default_region=region, intervals=intervals or INTERVALS)
@@ -74,7 +75,8 @@ def setup(
     controller.watch(clusters.control_planes, partial(_control_plane_changed, clusters))
     bootstrapping.setup(manager, watch_filter=watch_filter, machine_pools=machine_pools)
     if machine_pools:
-        nodegroups.setup(manager, calls, region=region, intervals=intervals, watch_filter=watch_filter)
+        every = node_group_intervals or intervals
+        nodegroups.setup(manager, calls, region=region, intervals=every, watch_filter=watch_filter)
 
 
 def _object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:

@@ -27,6 +27,7 @@ CLUSTER = "default_demo-control-plane"
 """Upstream's name for the cluster of its manifest."""
 POOL = "demo-pool-0"
 GROUP = "default_demo-pool-0"
+CLUSTERS = Intervals(converging=dt.timedelta(milliseconds=100), rest=dt.timedelta(seconds=2))
 INTERVALS = Intervals(converging=dt.timedelta(milliseconds=100), rest=dt.timedelta(milliseconds=150))
 READS = ("describe_", "get_", "list_", "use ")
 AfterCall = Callable[[str], Any]
@@ -168,5 +169,5 @@ async def running() -> AsyncIterator[NodeGroups]:
     with contextlib.ExitStack() as stack:
         gaps.close(stack)
         made = stack.enter_context(cloud.running())
-        async with installed(made, intervals=INTERVALS) as eks:
+        async with installed(made, intervals=CLUSTERS, node_groups=INTERVALS) as eks:
             yield NodeGroups(eks)
