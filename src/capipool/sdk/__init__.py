@@ -5,11 +5,13 @@
 
 from capipool.sdk.engine import DeletePolicy, InstanceState, RolloutMode, Strategy
 from capipool.sdk.errors import (
+    AlreadyThere,
     CloudUnavailable,
     GroupChanged,
     InstanceGroupNotFound,
     InsufficientCapacity,
     InvalidConfiguration,
+    Missing,
     NotOwned,
     OperationInProgress,
     PermissionDenied,
@@ -36,6 +38,7 @@ from capipool.sdk.report import Report
 from capipool.sdk.running import setup
 
 __all__ = [
+    "AlreadyThere",
     "BootstrapData",
     "CloudUnavailable",
     "DeletePolicy",
@@ -51,6 +54,7 @@ __all__ = [
     "Intervals",
     "InvalidConfiguration",
     "Launch",
+    "Missing",
     "NotOwned",
     "OperationInProgress",
     "PermissionDenied",

@@ -33,6 +33,26 @@ class InstanceGroupNotFound(ProviderError):
         self.group = group
 
 
+class Missing(ProviderError):
+    """What a call named does not exist. Whoever made the call knows what that means, and lets it get no further."""
+
+    reason = "NotFound"
+
+    def __init__(self, operation: str, *, detail: str) -> None:
+        super().__init__(f"{operation}: {detail}")
+        self.operation = operation
+
+
+class AlreadyThere(ProviderError):
+    """Something of that name exists already. Whoever made the call looks whose it is."""
+
+    reason = "AlreadyExists"
+
+    def __init__(self, operation: str, *, detail: str) -> None:
+        super().__init__(f"{operation}: {detail}")
+        self.operation = operation
+
+
 class GroupChanged(ProviderError):
     """The group is no longer as it was observed, and to go on could hit an instance that nobody named.
 

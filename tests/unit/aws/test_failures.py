@@ -20,6 +20,7 @@ from capipool.sdk import (
     QuotaExceeded,
     Throttled,
 )
+from capipool.sdk.errors import AlreadyThere, Missing
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,8 @@ from capipool.sdk import (
         ("InsufficientInstanceCapacity", InsufficientCapacity),
         ("VcpuLimitExceeded", QuotaExceeded),
         ("ScalingActivityInProgress", OperationInProgress),
-        ("InvalidLaunchTemplateId.NotFound", failures.Missing),
-        ("InvalidLaunchTemplateName.AlreadyExistsException", failures.AlreadyThere),
+        ("InvalidLaunchTemplateId.NotFound", Missing),
+        ("InvalidLaunchTemplateName.AlreadyExistsException", AlreadyThere),
         ("InvalidParameterValue", InvalidConfiguration),
         ("InternalFailure", CloudUnavailable),
     ],

@@ -12,6 +12,8 @@ from capipool.sdk.errors import ProviderError
 
 EXAMPLES: dict[ProviderError, str] = {
     errors.InstanceGroupNotFound("p"): "the instance group p does not exist",
+    errors.Missing("describe_groups", detail="no such name"): "describe_groups: no such name",
+    errors.AlreadyThere("create_group", detail="it is there"): "create_group: it is there",
     errors.GroupChanged("p", "it grew"): "the instance group p changed meanwhile: it grew",
     errors.OperationInProgress("p", "an update"): "the cloud is busy with an update of the instance group p",
     errors.InsufficientCapacity(wanted=1, zone="a"): "the cloud has no capacity for 1 more instance in zone a",

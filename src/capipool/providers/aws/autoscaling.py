@@ -13,6 +13,7 @@ from capipool.providers.aws import failures, tags
 from capipool.providers.aws.inventory import Inventory
 from capipool.providers.aws.places import Place
 from capipool.sdk import GroupChanged, InstanceGroupNotFound, NotOwned, ProviderError
+from capipool.sdk.errors import AlreadyThere, Missing
 
 PROTECT_BATCH = 50
 """Instances in one call of SetInstanceProtection."""
@@ -45,7 +46,7 @@ class AutoScaling:
         """
         try:
             await place.call("autoscaling", operation, AutoScalingGroupName=name, **parameters)
-        except failures.Missing as error:
+        except Missing as error:
             raise GroupChanged(name, str(error)) from error
         finally:
             self.forget(place, name)
@@ -55,7 +56,7 @@ class AutoScaling:
         listed = _tags(name, marks)
         try:
             await self.write(place, name, "create_auto_scaling_group", **settings, DesiredCapacity=desired, Tags=listed)
-        except failures.AlreadyThere:
+        except AlreadyThere:
             raise GroupChanged(name, "it exists already") from None
 
     async def tag(self, place: Place, name: str, marks: Mapping[str, str]) -> None:
@@ -88,7 +89,7 @@ class AutoScaling:
                     InstanceId=id,
                     ShouldDecrementDesiredCapacity=decrement,
                 )
-            except failures.Missing:
+            except Missing:
                 continue
             finally:
                 self.forget(place, name)

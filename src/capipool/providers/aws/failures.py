@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from capipool.sdk.errors import (
+    AlreadyThere,
     CloudUnavailable,
     InsufficientCapacity,
     InvalidConfiguration,
@@ -18,25 +19,7 @@ from capipool.sdk.errors import (
     QuotaExceeded,
     Throttled,
 )
-
-
-class Missing(ProviderError):
-    """Something that the call named does not exist. The caller knows what that means."""
-
-    reason = "NotFound"
-
-    def __init__(self, operation: str, *, code: str, detail: str) -> None:
-        super().__init__(f"{operation}: {detail}")
-        self.code = code
-
-
-class AlreadyThere(ProviderError):
-    """Something of that name exists already. The caller looks whose it is."""
-
-    reason = "AlreadyExists"
-
-    def __init__(self, operation: str, *, detail: str) -> None:
-        super().__init__(f"{operation}: {detail}")
+from capipool.sdk.errors import Missing as Missing
 
 
 class NoAction(ProviderError):
@@ -105,7 +88,7 @@ def by_code(operation: str, code: str, detail: str) -> ProviderError:
     if _EXISTS.search(code):
         return AlreadyThere(operation, detail=detail)
     if _MISSING.search(code) or (code == "ValidationError" and _NOT_FOUND_TEXT.search(detail)):
-        return Missing(operation, code=code, detail=detail)
+        return Missing(operation, detail=detail)
     if code == "ValidationError" and _NO_ACTION_TEXT.search(detail):
         return NoAction(operation, detail=detail)
     if _INVALID.match(code):

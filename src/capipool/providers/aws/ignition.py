@@ -11,10 +11,10 @@ from typing import Any
 
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import failures
 from capipool.providers.aws.api.machinepool import AWSMachinePool, Ignition
 from capipool.providers.aws.places import Place
 from capipool.sdk import BootstrapData, InvalidConfiguration, Launch, ProviderError
+from capipool.sdk.errors import Missing
 
 BUCKET_ANNOTATION = "capipool.io/ignition-bucket"
 """On an AWSMachinePool: where its boot data is, so that it can be deleted."""
@@ -58,7 +58,7 @@ async def discard(place: Place, pool: AWSMachinePool) -> None:
         answer = await place.call("s3", "list_objects_v2", Bucket=where, Prefix=prefix(pool.key))
         for found in answer.get("Contents") or ():
             await place.call("s3", "delete_object", Bucket=where, Key=found["Key"])
-    except failures.Missing:
+    except Missing:
         return
     except ProviderError:
         if place.bucket is None or not place.bucket.best_effort_delete_objects:

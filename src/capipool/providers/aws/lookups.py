@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Sequence
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures, launching, tags
+from capipool.providers.aws import launching, tags
 from capipool.providers.aws.api.machinepool import LaunchTemplate
 from capipool.providers.aws.api.network import Subnet
 from capipool.providers.aws.api.shared import Filter, ResourceReference, Volume
 from capipool.providers.aws.places import Place
 from capipool.sdk import InvalidConfiguration, PermissionDenied
+from capipool.sdk.errors import Missing
 
 FILTERED_SECONDS = 600.0
 """How long the subnets that a filter matched are believed."""
@@ -125,7 +126,7 @@ class Lookups:
         name = f"/aws/service/eks/optimized-ami/{minor}/{path}/recommended/image_id"
         try:
             answer = await place.call("ssm", "get_parameter", Name=name)
-        except failures.Missing:
+        except Missing:
             said = f"EKS publishes no {kind} for {minor} ({architecture}): there is no parameter {name}"
             raise InvalidConfiguration(field, detail=said, value=kind) from None
         return str(answer["Parameter"]["Value"])

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures, launching, tags
+from capipool.providers.aws import launching, tags
 from capipool.providers.aws.api.machinepool import LaunchTemplate
 from capipool.providers.aws.inventory import Inventory
 from capipool.providers.aws.lookups import Lookups
 from capipool.providers.aws.places import Place
 from capipool.sdk import BootstrapData, Launch, NotOwned
+from capipool.sdk.errors import Missing
 
 KEPT = 10
 """Versions that nobody uses and that are kept all the same, the newest."""
@@ -123,7 +124,7 @@ class Templates:
             return
         try:
             await place.call("ec2", "delete_launch_template", LaunchTemplateId=template)
-        except failures.Missing:
+        except Missing:
             return
         finally:
             self._there.drop(place, name)
@@ -150,7 +151,7 @@ class Templates:
         """The newest version; None where the template is gone."""
         try:
             found = await _versions(place, template, "$Latest")
-        except failures.Missing:
+        except Missing:
             return None
         return found[0] if found else None
 
@@ -160,7 +161,7 @@ class Templates:
         if where not in self._descriptions:
             try:
                 found = await _versions(place, version.template, str(version.number))
-            except failures.Missing:
+            except Missing:
                 return None
             if not found:
                 return None

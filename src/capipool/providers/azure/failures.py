@@ -12,34 +12,17 @@ from typing import Any
 
 from capipool.machinery.objects import Raw
 from capipool.sdk.errors import (
+    AlreadyThere,
     CloudUnavailable,
     InsufficientCapacity,
     InvalidConfiguration,
+    Missing,
     OperationInProgress,
     PermissionDenied,
     ProviderError,
     QuotaExceeded,
     Throttled,
 )
-
-
-class Missing(ProviderError):
-    """What the call named does not exist. The caller knows what that means."""
-
-    reason = "NotFound"
-
-    def __init__(self, operation: str, *, code: str, detail: str) -> None:
-        super().__init__(f"{operation}: {code}: {detail}")
-        self.code = code
-
-
-class AlreadyThere(ProviderError):
-    """Something of that name exists already. The caller looks whose it is."""
-
-    reason = "AlreadyExists"
-
-    def __init__(self, operation: str, *, detail: str) -> None:
-        super().__init__(f"{operation}: {detail}")
 
 
 class Changed(ProviderError):
@@ -146,7 +129,7 @@ def by_code(
     if code in _BUSY or code == "OperationNotAllowed":
         return Busy(operation, shown, again=retry or dt.timedelta(seconds=15))
     if status == 404 or _MISSING.search(code):
-        return Missing(operation, code=code, detail=detail)
+        return Missing(operation, detail=shown)
     if status == 400 or _INVALID.search(code):
         return InvalidConfiguration(operation, detail=shown)
     return CloudUnavailable(operation, detail=shown)

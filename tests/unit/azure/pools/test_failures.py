@@ -9,6 +9,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceResponseErro
 
 from capipool.providers.azure import failures
 from capipool.sdk import errors
+from capipool.sdk.errors import AlreadyThere, Missing
 
 
 @pytest.mark.parametrize(
@@ -24,10 +25,10 @@ from capipool.sdk import errors
         ("AuthorizationFailed", 403, "", errors.PermissionDenied),
         ("RequestDisallowedByPolicy", 403, "", errors.PermissionDenied),
         ("InvalidAuthenticationToken", 401, "", errors.PermissionDenied),
-        ("ResourceNotFound", 404, "", failures.Missing),
-        ("ResourceGroupNotFound", 404, "", failures.Missing),
+        ("ResourceNotFound", 404, "", Missing),
+        ("ResourceGroupNotFound", 404, "", Missing),
         ("PreconditionFailed", 412, "", failures.Changed),
-        ("RoleAssignmentExists", 409, "", failures.AlreadyThere),
+        ("RoleAssignmentExists", 409, "", AlreadyThere),
         ("InvalidParameter", 400, "", errors.InvalidConfiguration),
         ("PropertyChangeNotAllowed", 409, "", errors.InvalidConfiguration),
         ("BadRequest", 400, "", errors.InvalidConfiguration),

@@ -7,20 +7,21 @@ from collections.abc import Sequence
 import msgspec
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures, network
+from capipool.providers.aws import network
 from capipool.providers.aws.api.network import Subnet
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks import facts
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.facts import EKSCluster, Network, NoCluster, Seen
 from capipool.sdk import PermissionDenied
+from capipool.sdk.errors import Missing
 
 
 async def look(calls: Calls, region: str, name: str, obj: AWSManagedControlPlane, *, keep: bool) -> Seen:
     """The cluster with its network; `keep`: the subnets of the spec are the user's. Raises NoCluster, ProviderError."""
     try:
         answer = await calls.call(region, "eks", "describe_cluster", name=name)
-    except failures.Missing:
+    except Missing:
         raise NoCluster(name, region) from None
     cluster = facts.cluster(answer["cluster"])
     if not cluster.usable:
@@ -75,6 +76,6 @@ async def _provider(calls: Calls, region: str, cluster: EKSCluster) -> Raw | Non
         return None
     try:
         await calls.call(region, "iam", "get_open_id_connect_provider", OpenIDConnectProviderArn=arn)
-    except (failures.Missing, PermissionDenied):
+    except (Missing, PermissionDenied):
         return None
     return {"arn": arn, "trustPolicy": facts.trust_policy(arn)}

@@ -13,7 +13,6 @@ from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import failures
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.machines.api import AWSMachineTemplate
 from capipool.providers.aws.places import Place, Places
@@ -21,7 +20,7 @@ from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk.conditions import condition, merged
-from capipool.sdk.errors import InvalidConfiguration, ProviderError
+from capipool.sdk.errors import InvalidConfiguration, Missing, ProviderError
 from capipool.sdk.inputs import is_paused
 
 _AGAIN = dt.timedelta(minutes=5)
@@ -77,7 +76,7 @@ class CapacityReconciler:
         if (known := self._known.get(key)) is None:
             try:
                 answer = await place.call("ec2", "describe_instance_types", InstanceTypes=[instance_type])
-            except failures.Missing as error:
+            except Missing as error:
                 field = "spec.template.spec.instanceType"
                 raise InvalidConfiguration(field, detail=str(error), value=instance_type) from error
             known = self._known[key] = described(answer["InstanceTypes"][0])

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures
 from capipool.providers.aws.machines import marks
 from capipool.providers.aws.places import Place
-from capipool.sdk.errors import ProviderError
+from capipool.sdk.errors import Missing, ProviderError
 
 BATCH = 200
 """Values that a filter takes."""
@@ -113,7 +112,7 @@ async def _by_id(place: Place, id: str) -> Raw | None:
     """One instance by its id: an empty answer to a filter is no proof that there is none."""
     try:
         answer = await place.call("ec2", "describe_instances", InstanceIds=[id])
-    except failures.Missing:
+    except Missing:
         return None
     return next((i for reservation in answer["Reservations"] for i in reservation["Instances"]), None)
 

@@ -15,7 +15,6 @@ from capipool.client.client import Client
 from capipool.machinery import errors
 from capipool.machinery.clock import Clock
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures
 from capipool.providers.aws.machines import marks, request
 from capipool.providers.aws.machines.api import AWSMachine
 from capipool.providers.aws.machines.decide import SETTLING
@@ -26,6 +25,7 @@ from capipool.providers.aws.machines.request import Found
 from capipool.sdk.errors import (
     InsufficientCapacity,
     InvalidConfiguration,
+    Missing,
     PermissionDenied,
     ProviderError,
     QuotaExceeded,
@@ -35,7 +35,7 @@ from capipool.sdk.inputs import DATA_KEY, FORMAT_KEY
 from capipool.sdk.provider import BootstrapData
 
 _NOTHING_DONE = (
-    failures.Missing,
+    Missing,
     InsufficientCapacity,
     InvalidConfiguration,
     PermissionDenied,

@@ -15,7 +15,6 @@ from capipool.machinery import errors, objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
-from capipool.providers.aws import failures
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.machines import marks, status
@@ -32,7 +31,7 @@ from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import Intervals
-from capipool.sdk.errors import InvalidConfiguration, ProviderError
+from capipool.sdk.errors import InvalidConfiguration, Missing, ProviderError
 from capipool.sdk.inputs import is_paused
 
 INTERVALS = Intervals(converging=dt.timedelta(seconds=5), rest=dt.timedelta(minutes=1))
@@ -165,7 +164,7 @@ class AWSMachineReconciler:
     async def _terminate(self, obj: AWSMachine, place: Place, id: str) -> None:
         try:
             await place.call("ec2", "terminate_instances", InstanceIds=[id])
-        except failures.Missing:
+        except Missing:
             return  # the next look says so
         finally:
             self._fleet.forget(place, id)

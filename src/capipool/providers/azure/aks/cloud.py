@@ -11,11 +11,12 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from capipool.machinery.objects import Raw
-from capipool.providers.azure import failures, operations
+from capipool.providers.azure import operations
 from capipool.providers.azure.aks.places import ClusterPlace, PoolPlace
 from capipool.providers.azure.calls import Answer, Caller, Calls
 from capipool.providers.azure.operations import Operation, Progress
 from capipool.sdk import CloudUnavailable
+from capipool.sdk.errors import Missing
 
 _VERSION = "api-version=2025-05-01"
 _SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
@@ -91,14 +92,14 @@ class AKS:
         """Begin to delete a pool; None where there is none."""
         try:
             return await self._calls.order(place.cluster.caller, "DELETE", f"{place.id}?{_VERSION}")
-        except failures.Missing:
+        except Missing:
             return None
 
     async def ask(self, caller: Caller, operation: Operation) -> Progress:
         """How far an operation is. One that Azure does not remember is over."""
         try:
             status, body, headers = await self._calls.request(caller, "GET", operation.path)
-        except failures.Missing:
+        except Missing:
             return Progress(running=False)
         return operations.read(operation, status, body, headers)
 
@@ -106,7 +107,7 @@ class AKS:
         """The name of an agent pool's scale set, by its tags; None where there is none (yet)."""
         try:
             listed = await self._calls.pages(caller, "virtual_machine_scale_sets.list", group)
-        except failures.Missing:
+        except Missing:
             return None
         for each in listed:
             tags = each.get("tags") or {}
@@ -120,13 +121,13 @@ class AKS:
             return await self._calls.pages(
                 caller, "virtual_machine_scale_set_vms.list", group, scale_set, expand="instanceView"
             )
-        except failures.Missing:
+        except Missing:
             return None
 
     async def _get(self, caller: Caller, path: str) -> Raw | None:
         try:
             _, found, _ = await self._calls.request(caller, "GET", f"{path}?{_VERSION}")
-        except failures.Missing:
+        except Missing:
             return None
         return found
 

@@ -6,10 +6,11 @@ Used by the reconciler alone. Every method raises ProviderError; what is gone al
 from __future__ import annotations
 
 from capipool.machinery.objects import Raw
-from capipool.providers.azure import failures, operations
+from capipool.providers.azure import operations
 from capipool.providers.azure.calls import Answer, Calls
 from capipool.providers.azure.machines.where import Where
 from capipool.providers.azure.operations import Operation, Progress
+from capipool.sdk.errors import Missing
 
 _NETWORK = "api-version=2024-05-01"
 _TAGS = "api-version=2021-04-01"
@@ -27,7 +28,7 @@ class VirtualMachines:
         """A machine with its instance view; None where there is none."""
         try:
             return await self._calls.get(where.caller, "virtual_machines.get", *where.arguments, expand="instanceView")
-        except failures.Missing:
+        except Missing:
             return None
 
     async def create(self, where: Where, body: Raw) -> Answer:
@@ -41,14 +42,14 @@ class VirtualMachines:
         """Begin to delete a machine; None where there is none."""
         try:
             return await self._calls.begin(where.caller, "virtual_machines.begin_delete", *where.arguments)
-        except failures.Missing:
+        except Missing:
             return None
 
     async def ask(self, where: Where, operation: Operation) -> Progress:
         """How far an operation is. One that Azure does not remember is over."""
         try:
             status, body, headers = await self._calls.request(where.caller, "GET", operation.path)
-        except failures.Missing:
+        except Missing:
             return Progress(running=False)
         return operations.read(operation, status, body, headers)
 
@@ -66,7 +67,7 @@ class VirtualMachines:
         """A network interface; None where there is none."""
         try:
             _, found, _ = await self._calls.request(where.caller, "GET", f"{where.interface(name)}?{_NETWORK}")
-        except failures.Missing:
+        except Missing:
             return None
         return found
 
@@ -86,7 +87,7 @@ class VirtualMachines:
     async def _deleted(self, where: Where, path: str) -> bool:
         try:
             status, _, _ = await self._calls.request(where.caller, "DELETE", path)
-        except failures.Missing:
+        except Missing:
             return True
         return status in _OVER
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from capipool.machinery.objects import Raw
-from capipool.providers.azure import failures, images
+from capipool.providers.azure import images
 from capipool.providers.azure.api.images import Image
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Caller, Calls
@@ -15,6 +15,7 @@ from capipool.providers.azure.pools import comparing, parts
 from capipool.providers.azure.pools.model import Resolved
 from capipool.providers.azure.pools.place import is_windows
 from capipool.sdk import InvalidConfiguration, PermissionDenied
+from capipool.sdk.errors import Missing
 
 LEAST_CPUS, LEAST_GIB = 2, 2
 """What kubeadm needs of a machine."""
@@ -65,7 +66,7 @@ class Resolving:
         if known is None or name.lower() not in known:
             try:
                 listed = await self._calls.pages(caller, "resource_skus.list", filter=f"location eq '{key[1]}'")
-            except (PermissionDenied, failures.Missing):
+            except (PermissionDenied, Missing):
                 return None
             known = self._sizes[key] = {s.name.lower(): s for s in sizes(listed, key[1])}
         if name.lower() not in known:

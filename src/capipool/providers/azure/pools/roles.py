@@ -11,10 +11,10 @@ from typing import Protocol
 from capipool.client.client import Client
 from capipool.machinery import errors
 from capipool.machinery.objects import Raw
-from capipool.providers.azure import failures
 from capipool.providers.azure.api.machine import AzureMachine
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Caller, Calls
+from capipool.sdk.errors import AlreadyThere, Missing
 
 ASSIGNMENT = "capipool.io/azure-role-assignment"
 """Annotation: the resource ID of the assignment. Written before that is made, so that none is left behind."""
@@ -71,7 +71,7 @@ class Roles:
         properties = {"principalId": principal, "roleDefinitionId": role, "principalType": "ServicePrincipal"}
         try:
             _, there, _ = await self._calls.request(place.caller, "GET", f"{path}?{_API}")
-        except failures.Missing:
+        except Missing:
             there = {}
         known = there.get("properties") or {}
         if known and known.get("principalId") == principal:
@@ -80,13 +80,13 @@ class Roles:
             await self._delete(place, path)
         try:
             await self._calls.request(place.caller, "PUT", f"{path}?{_API}", body={"properties": properties})
-        except failures.AlreadyThere:
+        except AlreadyThere:
             return
 
     async def _delete(self, place: Placed, path: str) -> None:
         try:
             await self._calls.request(place.caller, "DELETE", f"{path}?{_API}")
-        except failures.Missing:
+        except Missing:
             return
 
     async def _note(self, obj: AzureMachinePool | AzureMachine, path: str) -> None:

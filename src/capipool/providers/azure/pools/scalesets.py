@@ -6,10 +6,11 @@ from collections.abc import Collection
 from typing import Any
 
 from capipool.machinery.objects import Raw
-from capipool.providers.azure import failures, operations
+from capipool.providers.azure import operations
 from capipool.providers.azure.calls import Answer, Calls
 from capipool.providers.azure.operations import Operation, Progress
 from capipool.providers.azure.pools.place import Place
+from capipool.sdk.errors import Missing
 
 _SETS = "virtual_machine_scale_sets"
 _ROLLS = "virtual_machine_scale_set_rolling_upgrades"
@@ -25,14 +26,14 @@ class ScaleSets:
         """A scale set; None where there is none."""
         try:
             return await self._calls.get(place.caller, f"{_SETS}.get", *place.arguments)
-        except failures.Missing:
+        except Missing:
             return None
 
     async def of_group(self, place: Place) -> list[Raw]:
         """All scale sets of a place's resource group."""
         try:
             return await self._calls.pages(place.caller, f"{_SETS}.list", place.id.group)
-        except failures.Missing:
+        except Missing:
             return []
 
     async def instances(self, place: Place, *, flexible: bool) -> list[Raw]:
@@ -49,7 +50,7 @@ class ScaleSets:
             return await self._calls.pages(
                 place.caller, "virtual_machine_scale_set_vms.list", *place.arguments, expand="instanceView"
             )
-        except failures.Missing:
+        except Missing:
             return []
 
     async def create(self, place: Place, body: Raw) -> Answer:
@@ -77,7 +78,7 @@ class ScaleSets:
         """How far an operation is. One that Azure does not remember is over."""
         try:
             status, body, headers = await self._calls.request(place.caller, "GET", operation.path)
-        except failures.Missing:
+        except Missing:
             return Progress(running=False)
         return operations.read(operation, status, body, headers)
 
@@ -93,7 +94,7 @@ class ScaleSets:
         """The latest rolling upgrade; empty where there was none."""
         try:
             found = await self._calls.get(place.caller, f"{_ROLLS}.get_latest", *place.arguments)
-        except failures.Missing:
+        except Missing:
             return {}
         properties: Raw = found.get("properties") or {}
         return properties
