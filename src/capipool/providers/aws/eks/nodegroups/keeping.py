@@ -182,7 +182,8 @@ class Keeper:
         if group is None:
             return await self._create(obj, home, wish, now), False
         if group.status == picture.CREATE_FAILED:
-            return await self._make_anew(obj, home, group, wish), False
+            whole = not now.failures  # without its template it would seem to be another wish
+            return await self._make_anew(obj, home, group, wish) if whole else group, False
         step = deciding.decide(wish, group)
         now.notes = step.notes
         if not group.takes_orders:
