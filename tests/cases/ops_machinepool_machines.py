@@ -74,7 +74,7 @@ def compute_desired_machine(case: Case) -> None:
     spec["template"] = {"metadata": metadata} if metadata else {}
     spec["template"]["spec"] = template.get("spec", {})
     pool = machinepools.pool(told)
-    actual = machines.desired(pool, _infra_machine(case.given["infraMachine"]))
+    actual = machines.desired(_infra_machine(case.given["infraMachine"]), machines.in_common(pool))
     actual["machinePool"] = {"spec": {"template": {"metadata": {"labels_after": pool.spec.template.metadata.labels}}}}
     actual["spec"].setdefault("version", "")
     expect.fields(case.expect, actual)

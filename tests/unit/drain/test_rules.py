@@ -1,5 +1,7 @@
 """Which drain rules are for a machine."""
 
+from typing import Any
+
 import pytest
 
 from capipool.workload.drain import DrainError, rules_for
@@ -35,7 +37,7 @@ WORKER, CLUSTER = {"role": "worker"}, {"site": "north"}
     ],
 )
 def test_an_entry_must_match_whole_and_one_of_them_is_enough(machines: list[object] | None, applies: bool) -> None:
-    selection = {} if machines is None else {"machines": machines}
+    selection: dict[str, Any] = {} if machines is None else {"machines": machines}
     assert bool(rules_for([rule("a", **selection)], WORKER, CLUSTER)) is applies
 
 

@@ -63,33 +63,37 @@ def infra_machine_labels(pool: MachinePool) -> dict[str, str]:
     }
 
 
-def desired(pool: MachinePool, infra_machine: InfraMachine, *, name: str = "", version: str = "") -> Raw:
-    """The Machine of an infrastructure machine, as it is applied. An existing one keeps its own name.
+def desired(infra_machine: InfraMachine, common: Raw, *, name: str = "", version: str = "") -> Raw:
+    """The Machine of an infrastructure machine, as it is applied: what is its own beside what all have in common.
+
+    An existing one keeps its own name.
+    """
+    obj = infra_machine.object
+    own: Raw = {"infrastructureRef": {"apiGroup": obj.group_kind.group, "kind": obj.kind, "name": obj.metadata.name}}
+    if version:
+        own["version"] = version
+    metadata = {"name": name or obj.metadata.name, **common["metadata"]}
+    return {**common, "metadata": metadata, "spec": {**common["spec"], **own}}
+
+
+def in_common(pool: MachinePool) -> Raw:
+    """What all Machines of a pool have in common.
 
     Deletion timeouts, taints and readiness come from the pool's template, so that they hold for Machines of pools too.
     """
-    obj = infra_machine.object
     template = pool.spec.template
-    spec: Raw = {
-        "clusterName": pool.spec.cluster_name,
-        "bootstrap": {"dataSecretName": ""},
-        "infrastructureRef": {"apiGroup": obj.group_kind.group, "kind": obj.kind, "name": obj.metadata.name},
-    }
-    if version:
-        spec["version"] = version
     known = objects.part_to_raw(template.spec)
-    spec |= {key: known[key] for key in ("deletion", "taints", "minReadySeconds", "readinessGates") if key in known}
+    spec = {key: known[key] for key in ("deletion", "taints", "minReadySeconds", "readinessGates") if key in known}
     return {
         "apiVersion": Machine.RESOURCE.api_version,
         "kind": Machine.RESOURCE.kind,
         "metadata": {
-            "name": name or obj.metadata.name,
             "namespace": pool.metadata.namespace,
             "labels": _watched(pool) | dict(template.metadata.labels) | infra_machine_labels(pool),
             "annotations": dict(template.metadata.annotations),
             "ownerReferences": [objects.part_to_raw(ownership.reference(pool, controller=True))],
         },
-        "spec": spec,
+        "spec": {"clusterName": pool.spec.cluster_name, "bootstrap": {"dataSecretName": ""}, **spec},
     }
 
 
@@ -118,7 +122,7 @@ def _not_up_to_date(message: str) -> Condition:
 
 
 def _to_apply(world: World, by_name: Mapping[str, Machine]) -> tuple[Raw, ...]:
-    found = []
+    found, common = [], in_common(world.pool)
     for infra_machine in world.infra_machines or ():
         existing = by_name.get(infra_machine.object.metadata.name)
         if (existing is None and infra_machine.object.deleting) or (existing is not None and existing.deleting):
@@ -127,10 +131,16 @@ def _to_apply(world: World, by_name: Mapping[str, Machine]) -> tuple[Raw, ...]:
         version = _kubelet_version(world.nodes, infra_machine.provider_id)
         if not version and existing is not None:
             version = existing.spec.version
-        raw = desired(world.pool, infra_machine, name=name, version=version)
-        if existing is None or not contains(objects.to_raw(existing), raw):
+        raw = desired(infra_machine, common, name=name, version=version)
+        if existing is None or not _is_as(existing, raw):
             found.append(raw)
     return tuple(found)
+
+
+def _is_as(machine: Machine, wanted: Raw) -> bool:
+    """Whether a Machine has all that is wanted of it. Its status, most of it, is nothing that is applied."""
+    spec, meta = wanted["spec"], wanted["metadata"]
+    return contains(objects.part_to_raw(machine.spec), spec) and contains(objects.part_to_raw(machine.metadata), meta)
 
 
 def _kubelet_version(nodes: Nodes | None, provider_id: str) -> str:
