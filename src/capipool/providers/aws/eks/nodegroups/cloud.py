@@ -9,12 +9,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures, groups, tags
+from capipool.providers.aws import groups, tags
 from capipool.providers.aws.autoscaling import AutoScaling
 from capipool.providers.aws.eks.nodegroups.deciding import CONFIG, Update
 from capipool.providers.aws.eks.nodegroups.picture import DELETING, NodeGroup
 from capipool.providers.aws.places import Place
 from capipool.sdk import InstanceState
+from capipool.sdk.errors import Missing
 
 LISTED = 20
 """How many updates are looked at for one whose id is not known."""
@@ -46,7 +47,7 @@ class NodeGroups:
         """The node group; None where there is none, or no such cluster."""
         try:
             answer = await home.place.call("eks", "describe_nodegroup", **home.names)
-        except failures.Missing:
+        except Missing:
             return None
         return NodeGroup(answer["nodegroup"])
 
@@ -61,7 +62,7 @@ class NodeGroups:
             return
         try:
             await home.place.call("eks", "delete_nodegroup", **home.names)
-        except failures.Missing:
+        except Missing:
             return
 
     # --- updates
@@ -78,7 +79,7 @@ class NodeGroups:
             answer = await home.place.call(
                 "eks", "describe_update", name=home.cluster, nodegroupName=home.name, updateId=id
             )
-        except failures.Missing:
+        except Missing:
             return None
         found: Raw = answer["update"]
         return found

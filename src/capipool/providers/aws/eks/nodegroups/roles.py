@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from capipool.machinery import codec
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures, tags
+from capipool.providers.aws import tags
 from capipool.providers.aws.eks import naming
 from capipool.providers.aws.eks.api.machinepool import AWSManagedMachinePool
 from capipool.providers.aws.places import Place
+from capipool.sdk.errors import Missing
 
 DEFAULT = "eks-nodegroup.cluster-api-provider-aws.sigs.k8s.io"
 """The role that upstream's tool makes for the node groups of an account. Used where it is there."""
@@ -48,7 +49,7 @@ async def find(place: Place, obj: AWSManagedMachinePool, name: str) -> Role | No
     """A role by its name; None where there is none. Raises ProviderError."""
     try:
         role = (await place.call("iam", "get_role", RoleName=name))["Role"]
-    except failures.Missing:
+    except Missing:
         return None
     return Role(str(role["Arn"]), tags.from_aws(role.get("Tags") or ()).get(tags.POOL) == str(obj.key))
 
@@ -77,7 +78,7 @@ async def delete(place: Place, obj: AWSManagedMachinePool) -> None:
         for arn in await _attached(place, name):
             await place.call("iam", "detach_role_policy", RoleName=name, PolicyArn=arn)
         await place.call("iam", "delete_role", RoleName=name)
-    except failures.Missing:
+    except Missing:
         return
 
 
