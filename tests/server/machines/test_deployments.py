@@ -2,6 +2,7 @@
 
 from capipool.api.constants import Label
 from capipool.api.core import MachineDeployment
+from capipool.machinery.objects import Raw
 from tests.server.core_world import DEFINITIONS, MACHINES
 from tests.server.machines_world import TEMPLATES, World, in_a_world
 
@@ -186,6 +187,76 @@ async def test_machines_carry_the_names_of_their_set_and_deployment(world: World
     assert labels[Label.MACHINE_DEPLOYMENT_NAME] == "md"
     assert labels[Label.MACHINE_SET_NAME] == machine_set.metadata.name
     assert labels[Label.MACHINE_DEPLOYMENT_UNIQUE] == machine_set.metadata.labels[Label.MACHINE_DEPLOYMENT_UNIQUE]
+
+
+@in_a_world
+async def test_a_machine_says_what_its_infrastructure_and_its_node_say(world: World) -> None:
+    await world.create_deployment(replicas=1, machine={"failureDomain": "a"})
+    await world.settle(10)
+    (machine,) = await world.machines()
+    assert machine.spec.failure_domain == "a"
+    assert machine.spec.provider_id == f"acme://{machine.metadata.name}"
+    assert [(a.type, a.address) for a in machine.status.addresses] == [("InternalIP", "10.0.0.1")]
+    assert machine.status.node_info is not None
+    assert machine.status.node_info.kubelet_version == "v1.34.0"
+    assert {c.type: c.status for c in machine.status.deprecated.v1beta1.conditions} == {
+        "Ready": "True",
+        "BootstrapReady": "True",
+        "InfrastructureReady": "True",
+        "NodeHealthy": "True",
+    }
+    status = {"failureDomain": "b"}
+    await world.client.patch(MACHINES, machine.metadata.name, "default", patch={"status": status}, subresource="status")
+    await world.settle(10)
+    assert (await world.machines())[0].status.failure_domain == "b"
+
+
+@in_a_world
+async def test_a_rollout_waits_until_a_machine_was_ready_for_long_enough(world: World) -> None:
+    await world.create_deployment(replicas=3, machine={"minReadySeconds": 30})
+    await world.settle(60)
+    assert (await world.deployment()).status.available_replicas == 3
+    await world.patch_deployment({"template": {"spec": {"version": "v1.35.0"}}})
+    await world.settle(60)
+    versions = [m.spec.version for m in await world.machines()]
+    assert versions.count("v1.34.0") == 2
+    await world.settle(60)
+    assert [m.spec.version for m in await world.machines()] == ["v1.35.0"] * 3
+
+
+@in_a_world
+async def test_in_the_middle_of_a_rollout_that_is_paused_each_set_is_scaled_by_its_share(world: World) -> None:
+    await world.create_deployment(replicas=4, rollout=rolling("50%", "25%"))
+    await world.settle(10)
+    world.broken.add("v1.35.0")
+    await world.patch_deployment({"template": {"spec": {"version": "v1.35.0"}}})
+    await world.settle(30)
+    assert sorted(s.spec.replicas or 0 for s in await world.sets()) == [3, 3]
+    await world.patch_deployment({"paused": True})
+    await world.patch_deployment({"replicas": 8})
+    await world.settle(30)
+    assert sorted(s.spec.replicas or 0 for s in await world.sets()) == [5, 5]
+
+
+@in_a_world
+async def test_going_back_makes_the_set_that_there_was_the_newest_revision(world: World) -> None:
+    await world.create_deployment(replicas=1)
+    await world.settle(10)
+    world.broken.add("v1.35.0")
+    await world.patch_deployment({"template": {"spec": {"version": "v1.35.0"}}})
+    await world.settle(20)
+    (before,) = [m for m in await world.machines() if m.spec.version == "v1.34.0"]
+    await world.patch_deployment({"template": {"spec": {"version": "v1.34.0"}}})
+    await world.settle(30)
+    (machine,), (machine_set,) = await world.machines(), await world.sets()
+    assert machine.metadata.uid == before.metadata.uid
+    annotations = machine_set.metadata.annotations
+    assert annotations["machinedeployment.clusters.x-k8s.io/revision"] == "3"
+    assert annotations["machinedeployment.clusters.x-k8s.io/revision-history"] == "1"
+
+
+def rolling(surge: str, unavailable: str) -> Raw:
+    return {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}}
 
 
 @in_a_world

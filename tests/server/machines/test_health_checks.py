@@ -98,6 +98,25 @@ async def test_no_more_are_replaced_at_once_than_the_deployment_allows(world: Wo
 
 
 @in_a_world
+async def test_a_machine_whose_node_does_not_come_in_time_is_replaced(world: World) -> None:
+    await start(world, 1)
+    checks = {"checks": {"nodeStartupTimeoutSeconds": 120}}
+    await world.client.patch(MachineHealthCheck, "mhc", "default", patch={"spec": checks})
+    world.broken.add("v1.34.0")
+    await world.patch_deployment({"replicas": 2})
+    await world.settle(60)
+    before = await names(world)
+    world.broken.clear()
+    await world.settle(30)
+    assert await names(world) == before
+    await world.settle(60)
+    after = await names(world)
+    assert len(after) == 2
+    assert len(set(before) & set(after)) == 1
+    assert len(await world.nodes()) == 2
+
+
+@in_a_world
 async def test_a_machine_that_is_well_again_before_its_time_is_left_alone(world: World) -> None:
     await start(world, 2)
     before = await names(world)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
 from capipool.core import ownership
 from capipool.machinery import objects
-from capipool.machinery.objects import Raw
+from capipool.machinery.objects import Raw, Unstructured
+from capipool.machinery.resource import Resource
+from tests.server.core_world import DEFINITIONS, definition
 from tests.server.machines_world import API, World, in_a_world
 
 LABELS = {"cluster.x-k8s.io/cluster-name": "c", "app": "x"}
+PLANES = Resource("acme.example.org", "v3", "AcmeControlPlane", "acmecontrolplanes")
+SKIP = "machineset.cluster.x-k8s.io/skip-preflight-checks"
 DEBUGGED: Raw = {"metadata": {"labels": {"app": "debugged"}}}
 
 
@@ -88,3 +92,60 @@ async def test_sets_and_deployments_are_scaled_through_their_subresource(world: 
     assert deployment.status.replicas == 3
     assert deployment.status.selector
     assert len(await world.machines()) == 6
+
+
+async def have_a_control_plane(world: World, wanted: str, running: str) -> None:
+    """The Cluster has a control plane that goes from one version to another."""
+    await world.client.create(objects.from_raw(Unstructured, definition(PLANES)), resource=DEFINITIONS)
+    await world.create(PLANES.api_version, PLANES.kind, "cp", {"version": wanted})
+    await run_version(world, running)
+    reference = {"apiGroup": PLANES.group, "kind": PLANES.kind, "name": "cp"}
+    await world.client.patch(Cluster, "c", "default", patch={"spec": {"controlPlaneRef": reference}})
+    await world.settle(5)
+
+
+async def run_version(world: World, version: str) -> None:
+    status = {"version": version, "initialization": {"controlPlaneInitialized": True}}
+    await world.client.patch(PLANES, "cp", "default", patch={"status": status}, subresource="status")
+
+
+@in_a_world
+async def test_no_machine_is_made_while_the_control_plane_is_upgraded(world: World) -> None:
+    await have_a_control_plane(world, "v1.34.0", "v1.33.0")
+    await create_set(world, 2)
+    assert await owned(world) == []
+    machine_set = await world.client.get(MachineSet, "ms", "default")
+    scaling = next(c for c in machine_set.status.conditions if c.type == "ScalingUp")
+    assert "AcmeControlPlane default/cp is upgrading to 1.34.0" in scaling.message
+    await run_version(world, "v1.34.0")
+    await world.settle(20)
+    assert len(await owned(world)) == 2
+
+
+@in_a_world
+async def test_a_check_before_machines_are_made_is_skipped_by_its_name(world: World) -> None:
+    await have_a_control_plane(world, "v1.34.0", "v1.33.0")
+    await create_set(world, 1)
+    annotations = {"annotations": {SKIP: "ControlPlaneIsStable"}}
+    await world.client.patch(MachineSet, "ms", "default", patch={"metadata": annotations})
+    await world.settle(20)
+    assert len(await owned(world)) == 1
+
+
+@in_a_world
+async def test_a_marked_machine_goes_first_and_then_the_newest_where_that_is_the_order(world: World) -> None:
+    await create_set(world, 1, deletion={"order": "Newest"})
+    (first,) = await owned(world)
+    for replicas in (2, 3):
+        await world.client.patch(MachineSet, "ms", "default", patch={"spec": {"replicas": replicas}})
+        await world.settle(20)
+    ages = {m.metadata.name: m.metadata.creation_timestamp for m in await world.machines()}
+    by_age = sorted(ages, key=lambda name: str(ages[name]))
+    marked = {"annotations": {"cluster.x-k8s.io/delete-machine": ""}}
+    await world.client.patch(Machine, by_age[1], "default", patch={"metadata": marked})
+    await world.client.patch(MachineSet, "ms", "default", patch={"spec": {"replicas": 2}})
+    await world.settle(20)
+    assert set(await owned(world)) == {by_age[0], by_age[2]}
+    await world.client.patch(MachineSet, "ms", "default", patch={"spec": {"replicas": 1}})
+    await world.settle(20)
+    assert await owned(world) == [first] == [by_age[0]]
