@@ -109,6 +109,19 @@ class Unstructured(Object):
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
+
+def owner_reference(owner: Object, *, controller: bool = False) -> OwnerReference:
+    """A reference to an object of a fixed kind, for who belongs to it. One owner at most is the controller."""
+    resource, meta = owner.RESOURCE, owner.metadata
+    return OwnerReference(
+        api_version=resource.api_version,
+        kind=resource.kind,
+        name=meta.name,
+        uid=meta.uid,
+        controller=controller or None,
+    )
+
+
 _ORIGIN = "_origin"
 _encoder = msgspec.json.Encoder()
 

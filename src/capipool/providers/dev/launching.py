@@ -11,7 +11,7 @@ from capipool.api import labels as label_values
 from capipool.api.builtin import Taint
 from capipool.machinery import clock, codec, names, objects
 from capipool.machinery.errors import BadRequest
-from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
+from capipool.machinery.objects import ObjectMeta, Raw
 from capipool.providers.dev.api.cloud import (
     GROUP_LABEL,
     DevInstance,
@@ -107,13 +107,7 @@ def instance(group: DevScalingGroup, zone: str, *, now: dt.datetime, rng: random
     name = names.generate(f"{meta.name}-", rng)
     runs = now + dt.timedelta(seconds=of.vm_seconds * (1 + of.vm_jitter * rng.random()))
     joins = runs + dt.timedelta(seconds=of.node_seconds * (1 + of.node_jitter * rng.random()))
-    owner = OwnerReference(
-        api_version=DevScalingGroup.RESOURCE.api_version,
-        kind=DevScalingGroup.RESOURCE.kind,
-        name=meta.name,
-        uid=meta.uid,
-        controller=True,
-    )
+    owner = objects.owner_reference(group, controller=True)
     return objects.new(
         DevInstance,
         metadata=ObjectMeta(

@@ -107,7 +107,9 @@ def instance_of(world: World, data: BootstrapData, now: dt.datetime, rng: random
     meta = obj.metadata
     return objects.new(
         DevInstance,
-        metadata=ObjectMeta(name=meta.name, namespace=meta.namespace, owner_references=(_owner(obj),)),
+        metadata=ObjectMeta(
+            name=meta.name, namespace=meta.namespace, owner_references=(objects.owner_reference(obj, controller=True),)
+        ),
         spec=DevInstanceSpec(
             group="",
             cluster_name=machine.spec.cluster_name,
@@ -262,17 +264,6 @@ def _takes(startup: Startup | None, rng: random.Random) -> dt.timedelta:
     provisioning = startup.provisioning
     jitter = max(float(provisioning.startup_jitter or 0), 0.0)
     return dt.timedelta(seconds=launching.seconds(provisioning.startup_duration) * (1 + jitter * rng.random()))
-
-
-def _owner(obj: DevMachine) -> OwnerReference:
-    resource = DevMachine.RESOURCE
-    return OwnerReference(
-        api_version=resource.api_version,
-        kind=resource.kind,
-        name=obj.metadata.name,
-        uid=obj.metadata.uid,
-        controller=True,
-    )
 
 
 def _not_ready(reason: str, message: str = "") -> Condition:

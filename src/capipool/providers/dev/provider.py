@@ -14,7 +14,7 @@ from capipool.api import labels
 from capipool.api.constants import Annotation, ConditionType, Reason
 from capipool.machinery import clock, conditions, errors, objects
 from capipool.machinery.conditions import Condition
-from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
+from capipool.machinery.objects import ObjectMeta, Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.dev import cloud, launching
 from capipool.providers.dev.api.cloud import (
@@ -248,12 +248,7 @@ class DevPoolProvider(PoolProvider[DevMachinePool]):
 
     async def _create(self, pool: Pool[DevMachinePool], template: InstanceTemplate, replicas: int) -> None:
         meta = pool.object.metadata
-        owner = OwnerReference(
-            api_version=DevMachinePool.RESOURCE.api_version,
-            kind=DevMachinePool.RESOURCE.kind,
-            name=meta.name,
-            uid=meta.uid,
-        )
+        owner = objects.owner_reference(pool.object)
         group = objects.new(
             DevScalingGroup,
             metadata=ObjectMeta(

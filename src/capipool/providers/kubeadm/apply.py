@@ -15,7 +15,7 @@ from capipool.api.constants import Label
 from capipool.api.core import Cluster, Machine
 from capipool.client.client import Client
 from capipool.machinery import clock, errors, names, objects
-from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
+from capipool.machinery.objects import ObjectMeta, Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.kubeadm import certificates, conditions, decide, inputs, locking, tokens, world
@@ -284,13 +284,7 @@ def _data_secret(
 
 
 def _secret(config: KubeadmConfig, cluster: Cluster, name: str, data: dict[str, bytes]) -> Secret:
-    owner = OwnerReference(
-        api_version=KubeadmConfig.RESOURCE.api_version,
-        kind=KubeadmConfig.RESOURCE.kind,
-        name=config.metadata.name,
-        uid=config.metadata.uid,
-        controller=True,
-    )
+    owner = objects.owner_reference(config, controller=True)
     return objects.new(
         Secret,
         metadata=ObjectMeta(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from capipool.api.builtin import ConfigMap
 from capipool.api.core import Cluster
 from capipool.machinery import codec, errors, objects
-from capipool.machinery.objects import ObjectMeta, OwnerReference
+from capipool.machinery.objects import ObjectMeta
 
 _KEY = "lock-information"
 
@@ -26,12 +26,7 @@ def holder(lock: ConfigMap) -> str:
 
 def held_by(cluster: Cluster, machine: str) -> ConfigMap:
     """The lock as a machine takes it. It goes with its Cluster; once there is a control plane nobody asks for it."""
-    owner = OwnerReference(
-        api_version=Cluster.RESOURCE.api_version,
-        kind=Cluster.RESOURCE.kind,
-        name=cluster.metadata.name,
-        uid=cluster.metadata.uid,
-    )
+    owner = objects.owner_reference(cluster)
     return objects.new(
         ConfigMap,
         metadata=ObjectMeta(name=name(cluster), namespace=cluster.metadata.namespace, owner_references=(owner,)),

@@ -15,7 +15,7 @@ from capipool.api.builtin import Node
 from capipool.api.constants import Annotation, Label
 from capipool.api.core import Machine
 from capipool.machinery import objects
-from capipool.machinery.objects import Object, OwnerReference, Raw
+from capipool.machinery.objects import Object, Raw
 from capipool.machinery.patch import merge
 from capipool.sdk import intents
 from capipool.sdk.engine.picture import InstanceState
@@ -159,7 +159,8 @@ def whole(provider: DescribesMachines, pool: Pool[Any], instance: Instance) -> R
         "namespace": pool.key.namespace,
         "labels": watched | dict(meta.get("labels") or {}) | identity(pool),
         "finalizers": [provider.machine_finalizer],
-        "ownerReferences": [objects.part_to_raw(_owner(pool.object))],
+        # The pool owns the object beside its Machine, which core makes its controller.
+        "ownerReferences": [objects.part_to_raw(objects.owner_reference(pool.object))],
     }
     if meta.get("annotations"):
         metadata["annotations"] = dict(meta["annotations"])
@@ -205,10 +206,3 @@ def view(made: Writing, obj: Any, now: dt.datetime) -> InstanceView:
 def without(finalizer: str, obj: Object) -> list[str]:
     """The finalizers of an object that may go."""
     return [f for f in obj.metadata.finalizers if f != finalizer]
-
-
-def _owner(obj: Any) -> OwnerReference:
-    """The pool owns the object beside its Machine, which core makes its controller."""
-    resource = type(obj).RESOURCE
-    meta = obj.metadata
-    return OwnerReference(api_version=resource.api_version, kind=resource.kind, name=meta.name, uid=meta.uid)

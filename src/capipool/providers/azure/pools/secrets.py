@@ -14,7 +14,7 @@ from capipool.api.constants import GROUP, Label
 from capipool.api.core import Cluster, MachinePool
 from capipool.client.client import Client
 from capipool.machinery import errors, objects
-from capipool.machinery.objects import Object, ObjectMeta, OwnerReference, Raw
+from capipool.machinery.objects import Object, ObjectMeta, Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
@@ -199,13 +199,7 @@ def _object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKe
 
 
 def _secret(obj: Object, cluster: Cluster, data: dict[str, bytes]) -> Secret:
-    owner = OwnerReference(
-        api_version=obj.RESOURCE.api_version,
-        kind=obj.RESOURCE.kind,
-        name=obj.metadata.name,
-        uid=obj.metadata.uid,
-        controller=True,
-    )
+    owner = objects.owner_reference(obj, controller=True)
     meta = ObjectMeta(
         name=obj.metadata.name + SUFFIX,
         namespace=obj.metadata.namespace,
