@@ -16,7 +16,7 @@ from capipool.client.client import Client
 from capipool.machinery import errors
 from capipool.machinery.objects import Object
 from capipool.machinery.resource import ObjectKey, Resource
-from capipool.runtime.cache import Caches
+from capipool.runtime.cache import Cache, Caches
 from capipool.sdk import revision
 from capipool.sdk.engine.plan import Wait
 from capipool.sdk.provider import BootstrapData, Launch, Pool, PoolProvider
@@ -105,6 +105,14 @@ class Inputs(Generic[ObjectT]):
         if DATA_KEY not in secret.data:
             raise errors.NotFound(f"the bootstrap data secret {key.name} has no key {DATA_KEY!r}")
         return BootstrapData(secret.data[DATA_KEY], secret.data.get(FORMAT_KEY, b"cloud-config").decode())
+
+
+def cluster_of(obj: Object, clusters: Cache[Cluster]) -> Cluster | None:
+    """The Cluster that owns a provider's cluster object; None until it does."""
+    for owner in obj.metadata.owner_references:
+        if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
+            return clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
+    return None
 
 
 def is_paused(obj: Object, cluster: Cluster | None) -> bool:

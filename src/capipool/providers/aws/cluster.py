@@ -6,14 +6,10 @@ Used by `setup`. What the spec gives is taken; the rest is found by tags, and th
 from __future__ import annotations
 
 import datetime as dt
-from urllib.parse import urlsplit
 
 from capipool.api import labels
-from capipool.api.builtin import Secret
-from capipool.api.constants import GROUP
 from capipool.api.core import Cluster
-from capipool.client import kubeconfig
-from capipool.machinery import errors, objects
+from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
@@ -24,10 +20,9 @@ from capipool.providers.aws.network import FOUND_ANNOTATION, Facts, Networks
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import ProviderError
+from capipool.sdk import ProviderError, kubeconfigs
 from capipool.sdk.conditions import condition, merged
-from capipool.sdk.inputs import is_paused
-from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
+from capipool.sdk.inputs import cluster_of, is_paused
 
 AGAIN = dt.timedelta(seconds=20)
 """When to look again for what is missing."""
@@ -62,7 +57,7 @@ class AWSClusterReconciler:
         obj = self.objects.get(key)
         if obj is None or obj.deleting or labels.is_externally_managed(obj.metadata.annotations):
             return reconcile.DONE
-        cluster = self._owner(obj)
+        cluster = cluster_of(obj, self.clusters)
         if cluster is None or is_paused(obj, cluster):
             return reconcile.DONE
         region = obj.spec.region or self._default_region
@@ -80,12 +75,6 @@ class AWSClusterReconciler:
         await self._write(obj, self._status(obj, facts=facts))
         return RequeueAfter(self._rest if facts.subnets else self._again)
 
-    def _owner(self, obj: AWSCluster) -> Cluster | None:
-        for owner in obj.metadata.owner_references:
-            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
-                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
-        return None
-
     async def _endpoint(self, obj: AWSCluster, cluster: Cluster) -> Raw:
         """Where the API server is: by this object, by its Cluster, or by the cluster's kubeconfig; empty: unknown."""
         given = obj.spec.control_plane_endpoint
@@ -94,13 +83,7 @@ class AWSClusterReconciler:
         known = cluster.spec.control_plane_endpoint
         if known.host and known.port:
             return {"host": known.host, "port": known.port}
-        name = kubeconfig_secret_name(cluster.metadata.name)
-        try:
-            secret = await self._client.get(Secret, name, obj.metadata.namespace)
-            parts = urlsplit(kubeconfig.parse(secret.data.get(KUBECONFIG_KEY, b"")).server)
-        except (errors.NotFound, kubeconfig.KubeconfigError):
-            return {}
-        return {"host": parts.hostname, "port": parts.port or 443} if parts.hostname else {}
+        return await kubeconfigs.endpoint(self._client, cluster)
 
     # --- what is written
 

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from capipool.api import labels
-from capipool.api.builtin import Secret
-from capipool.api.constants import GROUP
 from capipool.api.core import Cluster
-from capipool.client import kubeconfig
-from capipool.machinery import errors, objects
+from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
@@ -28,9 +24,9 @@ from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import PermissionDenied, ProviderError, conditions, news
-from capipool.sdk.inputs import SecretMeta, is_paused
-from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
+from capipool.sdk import PermissionDenied, ProviderError, conditions, kubeconfigs, news
+from capipool.sdk.inputs import SecretMeta, cluster_of, is_paused
+from capipool.workload.connections import kubeconfig_secret_name
 
 FINALIZER = "azurecluster.infrastructure.cluster.x-k8s.io"
 """Upstream's. capipool sets none, and takes it off objects that came from there."""
@@ -68,7 +64,7 @@ class AzureClusterReconciler:
         obj = self.objects.get(key)
         if obj is None or labels.is_externally_managed(obj.metadata.annotations):
             return reconcile.DONE
-        cluster = self._owner(obj)
+        cluster = cluster_of(obj, self.clusters)
         if is_paused(obj, cluster):
             return reconcile.DONE
         if obj.deleting:
@@ -91,24 +87,12 @@ class AzureClusterReconciler:
         await self._write(obj, self._status(obj) | {"ready": True, "failureDomains": zones})
         return reconcile.DONE
 
-    def _owner(self, obj: AzureCluster) -> Cluster | None:
-        for owner in obj.metadata.owner_references:
-            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
-                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
-        return None
-
     async def _endpoint(self, obj: AzureCluster, cluster: Cluster) -> Raw:
         """Where the API server is: by this object, by its Cluster, or by the cluster's kubeconfig; empty: unknown."""
         for known in (obj.spec.control_plane_endpoint, cluster.spec.control_plane_endpoint):
             if known.host:
                 return {"host": known.host, "port": known.port or 6443}
-        name = kubeconfig_secret_name(cluster.metadata.name)
-        try:
-            secret = await self._client.get(Secret, name, obj.metadata.namespace)
-            parts = urlsplit(kubeconfig.parse(secret.data.get(KUBECONFIG_KEY, b"")).server)
-        except (errors.NotFound, kubeconfig.KubeconfigError):
-            return {}
-        return {"host": parts.hostname, "port": parts.port or 443} if parts.hostname else {}
+        return await kubeconfigs.endpoint(self._client, cluster)
 
     async def _zones(self, obj: AzureCluster, caller: Caller) -> Raw:
         """The failure domains: the spec's, else the zones of the region. They do not change, and are asked for once.

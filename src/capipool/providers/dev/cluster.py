@@ -7,14 +7,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from capipool.api.builtin import Secret
-from capipool.api.constants import GROUP, Label
+from capipool.api.constants import GROUP
 from capipool.api.core import Cluster
 from capipool.api.v1beta2.cluster import APIEndpoint, FailureDomain
 from capipool.client import kubeconfig
-from capipool.machinery import conditions, errors, objects
+from capipool.machinery import conditions, objects
 from capipool.machinery.conditions import Condition
-from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
+from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.dev.api.cluster import DevCluster
@@ -22,11 +21,11 @@ from capipool.providers.dev.spaces import WorkloadSpaces
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Result
+from capipool.sdk import kubeconfigs
 from capipool.sdk.inputs import is_paused
-from capipool.workload.connections import KUBECONFIG_KEY, Connections, kubeconfig_secret_name
+from capipool.workload.connections import KUBECONFIG_KEY, Connections
 
 FINALIZER = "devcluster.infrastructure.cluster.x-k8s.io"
-SECRET_TYPE = "cluster.x-k8s.io/secret"
 
 
 class DevClusterReconciler:
@@ -66,33 +65,8 @@ class DevClusterReconciler:
 
     async def _publish(self, obj: DevCluster, cluster: Cluster, config: bytes) -> None:
         """Keep the kubeconfig secret as the contract has it: type, label, key `value`."""
-        name = kubeconfig_secret_name(cluster.metadata.name)
-        owner = OwnerReference(
-            api_version=DevCluster.RESOURCE.api_version,
-            kind=DevCluster.RESOURCE.kind,
-            name=obj.metadata.name,
-            uid=obj.metadata.uid,
-            controller=True,
-        )
-        secret = objects.new(
-            Secret,
-            metadata=ObjectMeta(
-                name=name,
-                namespace=obj.metadata.namespace,
-                labels={Label.CLUSTER_NAME: cluster.metadata.name},
-                owner_references=(owner,),
-            ),
-            type=SECRET_TYPE,
-            data={KUBECONFIG_KEY: config},
-        )
-        try:
-            present = await self._client.get(Secret, name, obj.metadata.namespace)
-        except errors.NotFound:
-            await self._client.create(secret)
-            return
-        if present.data.get(KUBECONFIG_KEY) != config:
-            patch = {"data": msgspec.to_builtins(secret.data)}
-            await self._client.patch(Secret, name, obj.metadata.namespace, patch=patch)
+        wanted = kubeconfigs.secret(obj, cluster, {KUBECONFIG_KEY: config})
+        if await kubeconfigs.store(self._client, wanted, await kubeconfigs.find(self._client, cluster)):
             self._connections.nudge(cluster.key)
 
     async def _delete(self, obj: DevCluster, owner: str) -> None:

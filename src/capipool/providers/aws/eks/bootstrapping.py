@@ -14,7 +14,7 @@ from capipool.api.builtin import Secret
 from capipool.api.constants import Label
 from capipool.api.core import Cluster, Machine, MachinePool, MachineSpec
 from capipool.machinery import errors, objects
-from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
+from capipool.machinery.objects import ObjectMeta, Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.eks import boot_world
@@ -23,12 +23,12 @@ from capipool.providers.aws.eks.api.eksconfig import EKSConfig
 from capipool.providers.aws.eks.api.nodeadmconfig import NodeadmConfig
 from capipool.providers.aws.eks.boot_watches import Watches
 from capipool.providers.aws.eks.boot_world import Keep, Render, Wait, World
-from capipool.providers.aws.eks.kubeconfigs import SECRET_TYPE
 from capipool.providers.aws.eks.rendering import nodeadm, script
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result, Selecting
 from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import DATA_KEY, FORMAT_KEY, is_paused
+from capipool.sdk.kubeconfigs import SECRET_TYPE
 from capipool.sdk.revision import DIGEST_ANNOTATION
 from capipool.workload.connections import kubeconfig_secret_name
 
@@ -163,13 +163,7 @@ class BootReconciler:
 
 def _data_secret(config: Config, cluster: Cluster, value: bytes, digest: str) -> Secret:
     """The secret as the contract has it: type, label, owner, keys. Its digest tells the pool engine what is new."""
-    owner = OwnerReference(
-        api_version=type(config).RESOURCE.api_version,
-        kind=type(config).RESOURCE.kind,
-        name=config.metadata.name,
-        uid=config.metadata.uid,
-        controller=True,
-    )
+    owner = objects.owner_reference(config, controller=True)
     meta = ObjectMeta(
         name=config.metadata.name,
         namespace=config.metadata.namespace,

@@ -10,10 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capipool.api import labels
-from capipool.api.builtin import Secret
-from capipool.api.constants import GROUP
 from capipool.api.core import Cluster
-from capipool.machinery import errors, objects
+from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
@@ -26,7 +24,8 @@ from capipool.providers.aws.eks.facts import EKSCluster
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 from capipool.sdk import Intervals, ProviderError
-from capipool.sdk.inputs import is_paused
+from capipool.sdk import kubeconfigs as secrets
+from capipool.sdk.inputs import cluster_of, is_paused
 
 FINALIZER = "awsmanagedcontrolplane.controlplane.cluster.x-k8s.io"
 CONVERGING, REST = dt.timedelta(seconds=20), dt.timedelta(minutes=5)
@@ -75,7 +74,7 @@ class AWSManagedControlPlaneReconciler:
         if obj.deleting:
             await self._release(obj)
             return DONE
-        cluster = self._owner(obj)
+        cluster = cluster_of(obj, self.clusters)
         if cluster is None or is_paused(obj, cluster):
             return DONE
         if FINALIZER not in obj.metadata.finalizers:
@@ -91,12 +90,6 @@ class AWSManagedControlPlaneReconciler:
         except ProviderError as error:
             await self._write_status(obj, deciding.failed(obj, error, self._clock.now()))
             return RequeueAfter(min(error.delay or self._converging, self._rest))
-
-    def _owner(self, obj: AWSManagedControlPlane) -> Cluster | None:
-        for owner in obj.metadata.owner_references:
-            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
-                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
-        return None
 
     async def _follow(self, obj: AWSManagedControlPlane, cluster: Cluster, place: _Place) -> dt.timedelta:
         """Look, and write what is so. Returns when to look again. Raises ProviderError, ApiError."""
@@ -122,8 +115,8 @@ class AWSManagedControlPlaneReconciler:
         A secret of that name that a person made is left alone: it is how controllers reach a cluster whose access
         does not go by AWS's identities.
         """
-        present = await self._secret(kubeconfigs.secret(obj, cluster, {}, people=False))
-        if present is not None and not kubeconfigs.is_ours(present, obj):
+        present = await secrets.find(self._client, cluster)
+        if present is not None and not secrets.is_kept_by(present, obj):
             return self._rest
         token, left = kubeconfigs.token_of(present), dt.timedelta(0)
         if (signed := tokens.signed_at(token)) is not None:
@@ -131,32 +124,16 @@ class AWSManagedControlPlaneReconciler:
         if left <= dt.timedelta(0):
             token, left = await tokens.make(place.calls, place.region, found.name), tokens.REFRESH
         data = kubeconfigs.of_controllers(found, token)
-        await self._store(kubeconfigs.secret(obj, cluster, data, people=False), present)
+        await secrets.store(self._client, secrets.secret(obj, cluster, data), present)
         return left
 
     async def _keep_people_kubeconfig(
         self, obj: AWSManagedControlPlane, cluster: Cluster, found: EKSCluster, region: str
     ) -> None:
         data = kubeconfigs.of_people(found, method=obj.spec.token_method, region=region)
-        wanted = kubeconfigs.secret(obj, cluster, data, people=True)
-        present = await self._secret(wanted)
-        if present is None or kubeconfigs.is_ours(present, obj):
-            await self._store(wanted, present)
-
-    async def _secret(self, wanted: Secret) -> Secret | None:
-        try:
-            return await self._client.get(Secret, wanted.metadata.name, wanted.metadata.namespace)
-        except errors.NotFound:
-            return None
-
-    async def _store(self, wanted: Secret, present: Secret | None) -> None:
-        """Write a secret where it is not as it should be."""
-        if present is None:
-            await self._client.create(wanted)
-        elif present.data != wanted.data:
-            meta = wanted.metadata
-            patch = {"data": objects.to_raw(wanted)["data"]}
-            await self._client.patch(Secret, meta.name, meta.namespace, patch=patch)
+        present = await secrets.find(self._client, cluster, people=True)
+        if present is None or secrets.is_kept_by(present, obj):
+            await secrets.store(self._client, secrets.secret(obj, cluster, data, people=True), present)
 
     # --- the object itself
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 
 from capipool.api import labels
-from capipool.api.constants import GROUP
 from capipool.api.core import Cluster
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
@@ -16,7 +15,7 @@ from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
 from capipool.sdk.conditions import condition, merged
-from capipool.sdk.inputs import is_paused
+from capipool.sdk.inputs import cluster_of, is_paused
 
 NO_CONTROL_PLANE = "WaitingForEKSControlPlane"
 
@@ -36,7 +35,7 @@ class AWSManagedClusterReconciler:
         obj = self.objects.get(key)
         if obj is None or obj.deleting or labels.is_externally_managed(obj.metadata.annotations):
             return DONE
-        cluster = self._owner(obj)
+        cluster = cluster_of(obj, self.clusters)
         if cluster is None or is_paused(obj, cluster):
             return DONE
         reference = cluster.spec.control_plane_ref
@@ -46,12 +45,6 @@ class AWSManagedClusterReconciler:
         spec, status = decide(obj, found, self._clock.now())
         await self._write(obj, spec, status)
         return DONE
-
-    def _owner(self, obj: AWSManagedCluster) -> Cluster | None:
-        for owner in obj.metadata.owner_references:
-            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
-                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
-        return None
 
     async def _write(self, obj: AWSManagedCluster, spec: Raw, status: Raw) -> None:
         before, meta = objects.to_raw(obj), obj.metadata

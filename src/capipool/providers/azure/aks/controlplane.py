@@ -8,10 +8,9 @@ from __future__ import annotations
 import datetime as dt
 
 from capipool.api import labels
-from capipool.api.builtin import Secret
-from capipool.api.constants import GROUP, Label
+from capipool.api.constants import Label
 from capipool.api.core import Cluster
-from capipool.machinery import errors, objects
+from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
@@ -27,7 +26,9 @@ from capipool.providers.azure.identities.finding import Identities
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 from capipool.sdk import Intervals, ProviderError
-from capipool.sdk.inputs import SecretMeta, is_paused
+from capipool.sdk import kubeconfigs as secrets
+from capipool.sdk.inputs import SecretMeta, cluster_of, is_paused
+from capipool.workload.connections import KUBECONFIG_KEY
 
 FINALIZER = "azuremanagedcontrolplane.infrastructure.cluster.x-k8s.io"
 CONVERGING, REST = dt.timedelta(seconds=20), dt.timedelta(minutes=5)
@@ -62,7 +63,7 @@ class AzureManagedControlPlaneReconciler:
             return DONE
         if obj.deleting:
             return await self._release(obj)
-        cluster = self._owner(obj)
+        cluster = cluster_of(obj, self.clusters)
         if cluster is None or is_paused(obj, cluster):
             return DONE
         if FINALIZER not in obj.metadata.finalizers:
@@ -75,12 +76,6 @@ class AzureManagedControlPlaneReconciler:
             if not error.quiet:
                 await self._write_status(obj, deciding.failed(obj, error, self._clock.now()))
             return RequeueAfter(min(error.delay or self._converging, self._rest))
-
-    def _owner(self, obj: AzureManagedControlPlane) -> Cluster | None:
-        for owner in obj.metadata.owner_references:
-            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
-                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
-        return None
 
     async def _follow(self, obj: AzureManagedControlPlane, cluster: Cluster, place: ClusterPlace) -> dt.timedelta:
         """Look, and write what is so. Returns when to look again. Raises ProviderError, ApiError."""
@@ -108,15 +103,15 @@ class AzureManagedControlPlaneReconciler:
         A secret of that name that a person made is left alone. Certificates are read anew at each look: they can be
         rotated at any time.
         """
-        present = await self._secret(kubeconfigs.secret(obj, cluster, b"", people=False))
-        if present is not None and not kubeconfigs.is_ours(present, obj):
+        present = await secrets.find(self._client, cluster)
+        if present is not None and not secrets.is_kept_by(present, obj):
             return self._rest
         config, left = await self._aks.kubeconfig(place, admin=found.local_accounts), self._rest
         if not found.local_accounts:
             token = await self._aks.token(place.caller)
             config = kubeconfigs.with_token(config, token.text, name=found.name)
             left = max(token.expires - RENEW - self._clock.now(), _LEAST)
-        await self._store(kubeconfigs.secret(obj, cluster, config, people=False), present)
+        await secrets.store(self._client, secrets.secret(obj, cluster, {KUBECONFIG_KEY: config}), present)
         return left
 
     async def _keep_people_kubeconfig(
@@ -125,24 +120,11 @@ class AzureManagedControlPlaneReconciler:
         """The secret for people, as upstream has it: where they come as who they are in Entra ID."""
         if not found.entra:
             return
-        present = await self._secret(kubeconfigs.secret(obj, cluster, b"", people=True))
-        if present is None or kubeconfigs.is_ours(present, obj):
+        present = await secrets.find(self._client, cluster, people=True)
+        if present is None or secrets.is_kept_by(present, obj):
             config = await self._aks.kubeconfig(place, admin=False)
-            await self._store(kubeconfigs.secret(obj, cluster, config, people=True), present)
-
-    async def _secret(self, wanted: Secret) -> Secret | None:
-        try:
-            return await self._client.get(Secret, wanted.metadata.name, wanted.metadata.namespace)
-        except errors.NotFound:
-            return None
-
-    async def _store(self, wanted: Secret, present: Secret | None) -> None:
-        """Write a secret where it is not as it should be."""
-        if present is None:
-            await self._client.create(wanted)
-        elif present.data != wanted.data:
-            meta = wanted.metadata
-            await self._client.patch(Secret, meta.name, meta.namespace, patch={"data": objects.to_raw(wanted)["data"]})
+            wanted = secrets.secret(obj, cluster, {KUBECONFIG_KEY: config}, people=True)
+            await secrets.store(self._client, wanted, present)
 
     # --- the object itself
 
@@ -153,7 +135,7 @@ class AzureManagedControlPlaneReconciler:
         """
         if FINALIZER not in obj.metadata.finalizers:
             return DONE
-        cluster = self._owner(obj)
+        cluster = cluster_of(obj, self.clusters)
         name = cluster.metadata.name if cluster is not None else obj.metadata.labels.get(Label.CLUSTER_NAME, "")
         if any(p.metadata.labels.get(Label.CLUSTER_NAME) == name for p in self.pools.list(obj.metadata.namespace)):
             return RequeueAfter(self._converging)

@@ -1,24 +1,16 @@
-"""Kubeconfig secrets of an AKS cluster: one for controllers, and one for people. Pure.
+"""The kubeconfig of an AKS cluster for controllers. Pure.
 
-Names and keys are upstream's, so that whoever reads its secrets reads ours. What AKS gives out is passed on, but where
-local accounts are disabled: there it names a program that asks for a token, and controllers get the token itself.
+What AKS gives out is passed on, but where local accounts are disabled: there it names a program that asks for a token,
+and controllers get the token itself.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from capipool.api.builtin import Secret
-from capipool.api.constants import Label
-from capipool.api.core import Cluster
-from capipool.machinery import codec, objects
+from capipool.machinery import codec
 from capipool.machinery.errors import BadRequest
-from capipool.machinery.objects import ObjectMeta, OwnerReference
-from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.sdk import CloudUnavailable
-from capipool.workload.connections import KUBECONFIG_KEY, kubeconfig_secret_name
-
-SECRET_TYPE = "cluster.x-k8s.io/secret"
 
 
 def with_token(given: bytes, token: str, *, name: str) -> bytes:
@@ -40,27 +32,3 @@ def with_token(given: bytes, token: str, *, name: str) -> bytes:
         "users": [{"name": user, "user": {"token": token}}],
     }
     return codec.encode_yaml(config).encode()
-
-
-def secret(obj: AzureManagedControlPlane, cluster: Cluster, config: bytes, *, people: bool) -> Secret:
-    """The secret as Cluster API's contract has it, owned by the control plane."""
-    owner = OwnerReference(
-        api_version=AzureManagedControlPlane.RESOURCE.api_version,
-        kind=AzureManagedControlPlane.RESOURCE.kind,
-        name=obj.metadata.name,
-        uid=obj.metadata.uid,
-        controller=True,
-    )
-    meta = ObjectMeta(
-        name=kubeconfig_secret_name(f"{cluster.metadata.name}-user" if people else cluster.metadata.name),
-        namespace=cluster.metadata.namespace,
-        labels={Label.CLUSTER_NAME: cluster.metadata.name},
-        owner_references=(owner,),
-    )
-    return objects.new(Secret, metadata=meta, type=SECRET_TYPE, data={KUBECONFIG_KEY: config})
-
-
-def is_ours(present: Secret, obj: AzureManagedControlPlane) -> bool:
-    """Whether a secret is kept by this control plane, and not by a person."""
-    kind = AzureManagedControlPlane.RESOURCE.group_kind
-    return any(o.group_kind == kind and o.name == obj.metadata.name for o in present.metadata.owner_references)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from capipool.api import labels
-from capipool.api.constants import GROUP
 from capipool.api.core import Cluster
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
@@ -13,7 +12,7 @@ from capipool.providers.azure.api.managedcluster import AzureManagedCluster
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
-from capipool.sdk.inputs import is_paused
+from capipool.sdk.inputs import cluster_of, is_paused
 
 FINALIZER = "azuremanagedcluster.infrastructure.cluster.x-k8s.io"
 """Upstream's. capipool sets none, and takes it off objects that came from there."""
@@ -36,7 +35,7 @@ class AzureManagedClusterReconciler:
         if obj.deleting:
             await self._release(obj)
             return DONE
-        cluster = self._owner(obj)
+        cluster = cluster_of(obj, self.clusters)
         if cluster is None or is_paused(obj, cluster):
             return DONE
         reference = cluster.spec.control_plane_ref
@@ -47,12 +46,6 @@ class AzureManagedClusterReconciler:
             endpoint = objects.part_to_raw(found.spec.control_plane_endpoint)
             await self._write(obj, {"controlPlaneEndpoint": endpoint}, {"ready": True})
         return DONE
-
-    def _owner(self, obj: AzureManagedCluster) -> Cluster | None:
-        for owner in obj.metadata.owner_references:
-            if owner.group_kind == (GROUP, Cluster.RESOURCE.kind):
-                return self.clusters.get(ObjectKey(obj.metadata.namespace, owner.name))
-        return None
 
     async def _release(self, obj: AzureManagedCluster) -> None:
         meta = obj.metadata
