@@ -1,5 +1,6 @@
 """MachineDeployments against an API server: created, scaled, rolled, paused, deleted."""
 
+from capipool.api.builtin import Event
 from capipool.api.constants import Label
 from capipool.api.core import MachineDeployment
 from capipool.machinery.objects import Raw
@@ -273,6 +274,9 @@ async def test_a_new_template_ends_what_the_server_refuses_to_make_from_the_old_
     assert (await world.deployment()).status.available_replicas == 2
     (old,) = await world.sets()
     assert old.status.observed_generation == old.metadata.generation
+    refused = [e for e in await world.client.list(Event, "default") if e.reason == "FailedCreate"]
+    assert {e.involved_object.name for e in refused} == {old.metadata.name}
+    assert all("spec.size" in e.message for e in refused)
     await world.create_template("large")
     await world.patch_deployment({"template": {"spec": {"infrastructureRef": {"name": "large"}}}})
     await world.settle(300)

@@ -8,7 +8,7 @@ deployment rolls on by sets that have seen their latest sizes, and a new templat
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from capipool.api.core import Machine, MachineSet
@@ -20,9 +20,12 @@ from capipool.machinery import conditions, errors, objects
 from capipool.machinery.objects import Raw, Unstructured
 
 
-async def apply(client: Client, machine_set: MachineSet, plan: Plan, now: dt.datetime) -> MachineSet:
+async def apply(
+    client: Client, machine_set: MachineSet, plan: Plan, now: dt.datetime, *, refused: Callable[[str], None]
+) -> MachineSet:
     """Carry a plan out that was made for this set as it was read. Returns the set as it is then.
 
+    `refused` is told why a machine or a part of one cannot be made as the template has it.
     Raises ApiError, or an ExceptionGroup of those where several writes failed; all other writes were tried, and the
     status was written unless one may still be carried out.
     """
@@ -31,23 +34,31 @@ async def apply(client: Client, machine_set: MachineSet, plan: Plan, now: dt.dat
         machine_set = await writes.write_body(client, machine_set, plan.machine_set)
     await writes.all_of([_mark(client, mark, now) for mark in plan.marks])
     work = [
-        *(_apply(client, raw) for raw in plan.machines),
-        *(_create(client, part) for part in plan.parts),
+        *(_told(_apply(client, raw), refused) for raw in plan.machines),
+        *(_told(_create(client, part), refused) for part in plan.parts),
         *(writes.patch(client, p) for p in plan.patches),
         *(writes.delete(client, d) for d in plan.deletions),
     ]
     if going:
         await writes.all_of(work)
         return await writes.write_body(client, machine_set, plan.machine_set)
-    refused = await _refused(work)
+    failed = await _failed(work)
     machine_set = await writes.write_status(client, machine_set, plan.machine_set)
-    if refused is not None:
-        raise refused
+    if failed is not None:
+        raise failed
     return machine_set
 
 
-async def _refused(work: Iterable[Coroutine[Any, Any, None]]) -> Exception | None:
-    """Make all writes. Returns what was refused; raises where one has no answer, and may be carried out later."""
+async def _told(write: Coroutine[Any, Any, None], refused: Callable[[str], None]) -> None:
+    try:
+        await write
+    except (errors.BadRequest, errors.Forbidden, errors.Invalid) as error:
+        refused(error.message)
+        raise
+
+
+async def _failed(work: Iterable[Coroutine[Any, Any, None]]) -> Exception | None:
+    """Make all writes. Returns what failed; raises where one has no answer, and may be carried out later."""
     try:
         await writes.all_of(work)
     except errors.Timeout:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from capipool.api.builtin import CustomResourceDefinition
 from capipool.api.constants import GROUP, Annotation
@@ -59,7 +59,7 @@ class MachineSetReconciler:
         self._follow_kinds(world)
         now = self._manager.clock.now()
         plan = decide(world, now, self._manager.rng)
-        written = await apply.apply(self._manager.client, machine_set, plan, now)
+        written = await apply.apply(self._manager.client, machine_set, plan, now, refused=self._refusals(machine_set))
         if plan.synced:
             self._synced[key] = template
         for said in plan.events:
@@ -67,6 +67,10 @@ class MachineSetReconciler:
         for problem in plan.problems:
             _log.debug("waiting", reason=problem.reason, why=problem.message)
         return plan.result
+
+    def _refusals(self, machine_set: MachineSet) -> Callable[[str], None]:
+        """Tells of what the server refuses to make for a set. It is tried again, less and less often."""
+        return lambda why: self._manager.events.event(machine_set, "Warning", "FailedCreate", why)
 
     def attach(self, controller: Controller) -> None:
         """Watch everything that concerns sets."""
