@@ -13,13 +13,13 @@ from capipool.sdk.errors import (
     CloudUnavailable,
     InsufficientCapacity,
     InvalidConfiguration,
+    Missing,
     OperationInProgress,
     PermissionDenied,
     ProviderError,
     QuotaExceeded,
     Throttled,
 )
-from capipool.sdk.errors import Missing as Missing
 
 
 class NoAction(ProviderError):

@@ -7,11 +7,8 @@ from capipool.machinery.objects import Raw
 from capipool.providers.aws import refreshes
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.sdk import InstanceState, Pool, Report
-from capipool.sdk.conditions import condition as condition
-from capipool.sdk.conditions import merged
+from capipool.sdk.conditions import condition, merged
 
-conditions = merged
-"""Its name for node groups."""
 GONE = (InstanceState.TERMINATING, InstanceState.FAILED)
 _UPSTREAM = {
     Reason.WAITING_FOR_CLUSTER_INFRASTRUCTURE_READY: "WaitingForClusterInfrastructure",

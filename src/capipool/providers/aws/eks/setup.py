@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from capipool.api import labels
-from capipool.api.core import Cluster
 from capipool.machinery.objects import Object
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.calls import Calls
@@ -26,7 +25,7 @@ from capipool.providers.aws.identities.api import (
 from capipool.providers.aws.identities.finding import Identities
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
-from capipool.sdk import Intervals
+from capipool.sdk import Intervals, news
 from capipool.workload.connections import Connections
 
 __all__ = ["crds", "rules", "setup"]
@@ -61,8 +60,8 @@ def setup(
     controller = manager.controller(
         "awsmanagedcontrolplane", Selecting(planes, planes.objects.get, selects), concurrency=8
     )
-    controller.watch(planes.objects, _object_changed)
-    controller.watch(planes.clusters, _owner_changed)
+    controller.watch(planes.objects, news.of_object)
+    controller.watch(planes.clusters, news.control_plane_of(AWSManagedControlPlane))
     for kind in _IDENTITIES:
         changed: Changed = partial(_identity_changed, planes)
         controller.watch(manager.caches.of(kind), changed)
@@ -70,25 +69,13 @@ def setup(
     controller = manager.controller(
         "awsmanagedcluster", Selecting(clusters, clusters.objects.get, selects), concurrency=4
     )
-    controller.watch(clusters.objects, _object_changed)
-    controller.watch(clusters.clusters, _infrastructure_changed)
+    controller.watch(clusters.objects, news.of_object)
+    controller.watch(clusters.clusters, news.infrastructure_of(AWSManagedCluster))
     controller.watch(clusters.control_planes, partial(_control_plane_changed, clusters))
     bootstrapping.setup(manager, watch_filter=watch_filter, machine_pools=machine_pools)
     if machine_pools:
         every = node_group_intervals or intervals
         nodegroups.setup(manager, calls, region=region, intervals=every, watch_filter=watch_filter)
-
-
-def _object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:
-    """Its own status is written here, and is no news."""
-    if new is None:
-        return ()
-    return () if old is not None and _intent(old) == _intent(new) else [new.key]
-
-
-def _intent(obj: Object) -> tuple[object, ...]:
-    meta, spec = obj.metadata, getattr(obj, "spec", None)
-    return (meta.uid, spec, meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references)
 
 
 def _identity_changed(
@@ -100,21 +87,6 @@ def _identity_changed(
     return [plane.key for plane in planes.objects.list() if not plane.status.ready]
 
 
-def _owner_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-    """A Cluster that comes, is paused, or goes on."""
-    if new is None or new.spec.control_plane_ref is None or (old is not None and _facts(old) == _facts(new)):
-        return ()
-    reference = new.spec.control_plane_ref
-    same = reference.group_kind == AWSManagedControlPlane.RESOURCE.group_kind
-    return [ObjectKey(new.metadata.namespace, reference.name)] if same else ()
-
-
-def _infrastructure_changed(old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-    if new is None or (old is not None and _facts(old) == _facts(new)):
-        return ()
-    return _infrastructure(new)
-
-
 def _control_plane_changed(
     clusters: AWSManagedClusterReconciler, old: AWSManagedControlPlane | None, new: AWSManagedControlPlane | None
 ) -> Iterable[ObjectKey]:
@@ -122,18 +94,7 @@ def _control_plane_changed(
     if new is None or (old is not None and _shown(old) == _shown(new)):
         return ()
     owners = (clusters.clusters.get(ObjectKey(new.metadata.namespace, o.name)) for o in new.metadata.owner_references)
-    return [key for owner in owners if owner is not None for key in _infrastructure(owner)]
-
-
-def _infrastructure(cluster: Cluster) -> Iterable[ObjectKey]:
-    reference = cluster.spec.infrastructure_ref
-    if reference is None or reference.group_kind != AWSManagedCluster.RESOURCE.group_kind:
-        return ()
-    return [ObjectKey(cluster.metadata.namespace, reference.name)]
-
-
-def _facts(cluster: Cluster) -> Any:
-    return cluster.metadata.uid, cluster.spec.paused, cluster.spec.infrastructure_ref, cluster.spec.control_plane_ref
+    return [key for owner in owners for key in news.infrastructure(owner, AWSManagedCluster)]
 
 
 def _shown(obj: AWSManagedControlPlane) -> Any:

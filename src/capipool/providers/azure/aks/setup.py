@@ -13,11 +13,13 @@ from capipool.providers.azure.aks.controlplane import AzureManagedControlPlaneRe
 from capipool.providers.azure.aks.managedcluster import AzureManagedClusterReconciler
 from capipool.providers.azure.aks.pools import reconciler
 from capipool.providers.azure.aks.pools.reconciler import AzureManagedMachinePoolReconciler
+from capipool.providers.azure.api.managedcluster import AzureManagedCluster
+from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.providers.azure.calls import Calls
 from capipool.providers.azure.identities.finding import Identities
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
-from capipool.sdk import Intervals
+from capipool.sdk import Intervals, news
 
 
 def setup(
@@ -41,22 +43,22 @@ def setup(
     planes = AzureManagedControlPlaneReconciler(
         manager, aks, identities, intervals=cluster_intervals or controlplane.INTERVALS
     )
-    news = watches.ControlPlanes(planes)
+    seen = watches.ControlPlanes(planes)
     controller = manager.controller(
         "azuremanagedcontrolplane", Selecting(planes, planes.objects.get, selects), concurrency=8
     )
-    controller.watch(planes.objects, watches.object_changed)
-    controller.watch(planes.clusters, news.owner_changed)
-    controller.watch(planes.pools, news.pool_changed)
-    controller.watch(planes.identities, news.identity_changed)
-    controller.watch(planes.secrets, news.secret_changed)
+    controller.watch(planes.objects, partial(news.of_object, finalizers=True))
+    controller.watch(planes.clusters, news.control_plane_of(AzureManagedControlPlane))
+    controller.watch(planes.pools, seen.pool_changed)
+    controller.watch(planes.identities, seen.identity_changed)
+    controller.watch(planes.secrets, seen.secret_changed)
     clusters = AzureManagedClusterReconciler(manager)
     shown = watches.Clusters(clusters)
     controller = manager.controller(
         "azuremanagedcluster", Selecting(clusters, clusters.objects.get, selects), concurrency=4
     )
-    controller.watch(clusters.objects, watches.object_changed)
-    controller.watch(clusters.clusters, shown.owner_changed)
+    controller.watch(clusters.objects, partial(news.of_object, finalizers=True))
+    controller.watch(clusters.clusters, news.infrastructure_of(AzureManagedCluster))
     controller.watch(clusters.control_planes, shown.control_plane_changed)
     if machine_pools:
         pools = AzureManagedMachinePoolReconciler(manager, aks, identities, intervals=intervals or reconciler.INTERVALS)
@@ -70,11 +72,11 @@ def _add_pools(
     *,
     concurrency: int,
 ) -> None:
-    news = watches.Pools(pools)
+    seen = watches.Pools(pools)
     controller = manager.controller(
         "azuremanagedmachinepool", Selecting(pools, pools.objects.get, selects), concurrency=concurrency
     )
-    controller.watch(pools.objects, watches.object_changed)
-    controller.watch(pools.machine_pools, news.owner_changed)
-    controller.watch(pools.clusters, news.cluster_changed)
-    controller.watch(pools.planes, news.control_plane_changed)
+    controller.watch(pools.objects, partial(news.of_object, finalizers=True))
+    controller.watch(pools.machine_pools, seen.owner_changed)
+    controller.watch(pools.clusters, seen.cluster_changed)
+    controller.watch(pools.planes, seen.control_plane_changed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from capipool.api.core import Cluster, MachinePool
-from capipool.machinery.objects import Object
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.aks.controlplane import AzureManagedControlPlaneReconciler
 from capipool.providers.azure.aks.managedcluster import AzureManagedClusterReconciler
@@ -16,14 +15,8 @@ from capipool.providers.azure.api.managedcontrolplane import AzureManagedControl
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 from capipool.providers.azure.identities.finding import secret_key
 from capipool.runtime.cache import Cache
+from capipool.sdk import news
 from capipool.sdk.inputs import SecretMeta
-
-
-def object_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:
-    """An object's own status is written here, and is no news."""
-    if new is None:
-        return ()
-    return () if old is not None and _intent(old) == _intent(new) else [new.key]
 
 
 class ControlPlanes:
@@ -31,10 +24,6 @@ class ControlPlanes:
 
     def __init__(self, planes: AzureManagedControlPlaneReconciler) -> None:
         self._planes = planes
-
-    def owner_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-        """A Cluster that comes, is paused, or goes on."""
-        return _control_plane_of(new) if _is_news(old, new) else ()
 
     def pool_changed(
         self, old: AzureManagedMachinePool | None, new: AzureManagedMachinePool | None
@@ -73,15 +62,15 @@ class Clusters:
     def __init__(self, clusters: AzureManagedClusterReconciler) -> None:
         self._clusters = clusters
 
-    def owner_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-        """A Cluster that comes, is paused, or goes on."""
-        return _infrastructure_of(new) if _is_news(old, new) else ()
-
     def control_plane_changed(
         self, old: AzureManagedControlPlane | None, new: AzureManagedControlPlane | None
     ) -> Iterable[ObjectKey]:
         """The endpoint is shown by the AzureManagedCluster, too."""
-        return [key for owner in _owners(old, new, self._clusters.clusters) for key in _infrastructure_of(owner)]
+        return [
+            key
+            for owner in _owners(old, new, self._clusters.clusters)
+            for key in news.infrastructure(owner, AzureManagedCluster)
+        ]
 
 
 class Pools:
@@ -121,12 +110,6 @@ def _owners(
     return [found for key in keys if (found := clusters.get(key)) is not None]
 
 
-def _intent(obj: Object) -> tuple[object, ...]:
-    meta, spec = obj.metadata, getattr(obj, "spec", None)
-    about = (meta.annotations, meta.labels, meta.deletion_timestamp, meta.owner_references, tuple(meta.finalizers))
-    return (meta.uid, spec, *about)
-
-
 def _is_news(old: Cluster | None, new: Cluster | None) -> bool:
     return new is not None and (old is None or _facts(old) != _facts(new))
 
@@ -151,17 +134,3 @@ def _pool_of(pool: MachinePool) -> list[ObjectKey]:
     reference = pool.spec.template.spec.infrastructure_ref
     same = reference.group_kind == AzureManagedMachinePool.RESOURCE.group_kind
     return [ObjectKey(pool.metadata.namespace, reference.name)] if same else []
-
-
-def _control_plane_of(cluster: Cluster | None) -> list[ObjectKey]:
-    reference = cluster.spec.control_plane_ref if cluster is not None else None
-    if cluster is None or reference is None or reference.group_kind != AzureManagedControlPlane.RESOURCE.group_kind:
-        return []
-    return [ObjectKey(cluster.metadata.namespace, reference.name)]
-
-
-def _infrastructure_of(cluster: Cluster | None) -> list[ObjectKey]:
-    reference = cluster.spec.infrastructure_ref if cluster is not None else None
-    if cluster is None or reference is None or reference.group_kind != AzureManagedCluster.RESOURCE.group_kind:
-        return []
-    return [ObjectKey(cluster.metadata.namespace, reference.name)]

@@ -11,8 +11,8 @@ from capipool.providers.aws.eks.nodegroups import picture
 from capipool.providers.aws.eks.nodegroups.deciding import Note
 from capipool.providers.aws.eks.nodegroups.picture import MOST_ISSUES, NodeGroup, Template
 from capipool.providers.aws.eks.nodegroups.updates import RETRY, Record
-from capipool.providers.aws.statuses import condition, conditions
 from capipool.sdk import ProviderError
+from capipool.sdk.conditions import condition, merged
 
 NODEGROUP, ROLES, TEMPLATE = "EKSNodegroupReady", "IAMNodegroupRolesReady", "LaunchTemplateReady"
 UPDATED = "LastUpdateSucceeded"
@@ -44,19 +44,19 @@ def of_group(
     if template is not None:
         made |= {"launchTemplateID": template.id, "launchTemplateVersion": str(template.number)}
     wanted = _conditions(obj, group, notes=notes, failures=failures, records=records)
-    return made | {"conditions": conditions(obj.status.conditions, wanted, now)}
+    return made | {"conditions": merged(obj.status.conditions, wanted, now)}
 
 
 def waiting(obj: AWSManagedMachinePool, note: Note, now: dt.datetime) -> Raw:
     """Where nothing is known of the group now, or nothing can be done."""
     wanted = [_false(type_, note) for type_ in ("Ready", NODEGROUP)]
-    return {"conditions": conditions(obj.status.conditions, wanted, now)}
+    return {"conditions": merged(obj.status.conditions, wanted, now)}
 
 
 def of_failures(obj: AWSManagedMachinePool, failures: Failures, now: dt.datetime) -> Raw:
     """Where AWS could not be asked."""
     wanted = _of_failures(failures)
-    return {"conditions": conditions(obj.status.conditions, wanted, now)}
+    return {"conditions": merged(obj.status.conditions, wanted, now)}
 
 
 def _failure(group: NodeGroup | None) -> Raw:

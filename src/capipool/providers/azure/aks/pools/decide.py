@@ -11,7 +11,7 @@ from capipool.machinery import codec
 from capipool.machinery.objects import Raw
 from capipool.providers.azure.aks.pools import model
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
-from capipool.providers.azure.pools import conditions
+from capipool.sdk import conditions
 
 IMAGE_ANNOTATION = "capipool.io/node-image"
 """On an AzureManagedMachinePool: `latest`, so that nodes get every new image, or the one image that they shall have."""

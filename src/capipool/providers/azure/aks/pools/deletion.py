@@ -10,8 +10,8 @@ from capipool.providers.azure.aks.pools.orders import Orders
 from capipool.providers.azure.aks.pools.progress import Last, Progress
 from capipool.providers.azure.aks.pools.writes import Writes
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
-from capipool.providers.azure.pools import conditions
 from capipool.runtime.manager import Manager
+from capipool.sdk import conditions
 
 
 class Deletion:

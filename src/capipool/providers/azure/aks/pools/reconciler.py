@@ -33,10 +33,9 @@ from capipool.providers.azure.api.managedcontrolplane import AzureManagedControl
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 from capipool.providers.azure.failures import Changed
 from capipool.providers.azure.identities.finding import Identities
-from capipool.providers.azure.pools import conditions
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
-from capipool.sdk import Intervals, NotOwned, ProviderError
+from capipool.sdk import Intervals, NotOwned, ProviderError, conditions
 from capipool.sdk.inputs import is_externally_scaled, is_paused
 
 FINALIZER = "azurecluster.infrastructure.cluster.x-k8s.io"

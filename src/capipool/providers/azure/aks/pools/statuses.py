@@ -13,8 +13,7 @@ from capipool.providers.azure.aks.pools.decide import Note, Pool
 from capipool.providers.azure.aks.pools.progress import Progress
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 from capipool.providers.azure.operations import Operation
-from capipool.providers.azure.pools import conditions
-from capipool.sdk import ProviderError
+from capipool.sdk import ProviderError, conditions
 
 READY = "AgentPoolsReady"
 _FIRST = ("Creating", "Failed", "Canceled", "Unknown")
