@@ -1,16 +1,14 @@
 """What our CRDs of AWS accept is what upstream's accept: names, types, limits, columns, subresources."""
 
-import json
-from typing import Any
-
 import pytest
 
-from capipool.machinery.schema import engine
 from capipool.providers.aws import kinds
-from tests.shared import shared
-from tests.unit.api.test_crds import differing, facts, version
+from tests import upstream
 
-KINDS = ("awsmachinepools", "awsclusters")
+OURS = {crd["metadata"]["name"]: crd for crd in kinds.crds()}
+WITHOUT_ONE = ("eksconfigtemplates.", "nodeadmconfigtemplates.")
+"""Kinds whose CRD of upstream's is not at hand: they are compared with the kind that they hold."""
+COMPARED = [name for name in OURS if not name.startswith(WITHOUT_ONE)]
 DIFFERENCES = {
     "capacityReservationPreference.allOf": "upstream says the same enumeration twice",
     "capacityReservationPreference.enum": "upstream says the same enumeration twice",
@@ -18,32 +16,25 @@ DIFFERENCES = {
 """End of a path in a CRD -> why ours is not upstream's."""
 
 
-def ours(plural: str) -> dict[str, Any]:
-    return next(c for c in kinds.crds() if c["spec"]["names"]["plural"] == plural)
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_kind_accepts_what_upstream_accepts(name: str) -> None:
+    assert upstream.refused(OURS[name], "v1beta2", DIFFERENCES) == []
 
 
-def theirs(plural: str) -> dict[str, Any]:
-    path = shared(f"upstream/crds/{plural}.infrastructure.cluster.x-k8s.io.json")
-    loaded: dict[str, Any] = json.loads(path.read_text())
-    return loaded
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_kind_is_named_as_upstream_names_it(name: str) -> None:
+    assert upstream.renamed(OURS[name]) == []
 
 
-@pytest.mark.parametrize("plural", KINDS)
-def test_a_kind_accepts_what_upstream_accepts(plural: str) -> None:
-    mine, upstream = facts(version(ours(plural), "v1beta2")), facts(version(theirs(plural), "v1beta2"))
-    found = differing(mine, upstream)
-    assert [d for d in found if not d.split(":")[0].endswith(tuple(DIFFERENCES))] == []
+@pytest.mark.parametrize("name", OURS)
+def test_a_schema_compiles(name: str) -> None:
+    assert upstream.validate(OURS[name], "v1beta2") == []
 
 
-@pytest.mark.parametrize("plural", KINDS)
-def test_a_kind_is_named_as_upstream_names_it(plural: str) -> None:
-    mine, upstream = ours(plural), theirs(plural)
-    assert mine["metadata"]["name"] == upstream["metadata"]["name"]
-    for part in ("group", "scope", "names"):
-        assert facts(mine["spec"][part]) == facts(upstream["spec"][part])
-
-
-@pytest.mark.parametrize("plural", KINDS)
-def test_a_schema_compiles(plural: str) -> None:
-    schema = version(ours(plural), "v1beta2")["schema"]["openAPIV3Schema"]
-    assert engine.compile(schema).validate({"apiVersion": "x", "kind": "y", "metadata": {"name": "a"}}) is not None
+@pytest.mark.parametrize("kind", ["EKSConfig", "NodeadmConfig"])
+def test_a_template_takes_what_its_kind_takes(kind: str) -> None:
+    by_kind = {c["spec"]["names"]["kind"]: upstream.version(c, "v1beta2") for c in OURS.values()}
+    spec = by_kind[kind]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    template = by_kind[f"{kind}Template"]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["template"]
+    inner = {k: v for k, v in template["properties"]["spec"].items() if k != "nullable"}
+    assert upstream.facts(inner) == upstream.facts(spec)
