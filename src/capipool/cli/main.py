@@ -243,7 +243,7 @@ def azure(**given: Any) -> None:
     """
     from capipool.cli.commands import dev as command
 
-    console.run(command.serve_azure(directory=given.pop("data_dir"), **given))
+    console.run(command.serve_azure(directory=given.pop("data_dir").resolve(), **given))
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ async def serve_azure(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     options = azure.Options(
         port=port,
-        directory=directory.resolve() / "azure",  # for clients that are somewhere else
+        directory=directory / "azure",
         subscription=subscription or azure.Options.subscription,
         locations=_names(locations, "--locations"),
         groups=_names(groups, "--groups"),
