@@ -74,5 +74,4 @@ async def test_the_example_runs() -> None:
             group = aws.cloud.group("workers")
             assert group["CapacityRebalance"]
             assert len(group["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]) == 2
-            pool = await aws.aws_pool("workers")
-            assert said(pool.status.conditions, "Ready")[0] == "True"
+            await aws.until(lambda p: said(p.status.conditions, "Ready")[0] == "True", name="workers")

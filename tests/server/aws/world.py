@@ -97,14 +97,14 @@ class Region:
     async def aws_pool(self, name: str = POOL) -> AWSMachinePool:
         return await self.world.client.get(AWSMachinePool, name, NS)
 
-    async def until(self, so: Callable[[AWSMachinePool], bool]) -> AWSMachinePool:
-        """Wait until something is so of the AWSMachinePool, and return it."""
+    async def until(self, so: Callable[[AWSMachinePool], bool], name: str = POOL) -> AWSMachinePool:
+        """Wait until something is so of an AWSMachinePool, and return it."""
 
         async def is_so() -> bool:
-            return so(await self.aws_pool())
+            return so(await self.aws_pool(name))
 
         await self.world.until(is_so, why=self.described)
-        return await self.aws_pool()
+        return await self.aws_pool(name)
 
     async def eventually(self, so: Callable[[], bool]) -> None:
         """Wait until something is so of the cloud; what it asks may call moto."""
