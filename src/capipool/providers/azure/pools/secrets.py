@@ -5,6 +5,7 @@ Those of machine templates are kept by `machines.files`, which finds their clust
 
 from __future__ import annotations
 
+import abc
 import datetime as dt
 from collections.abc import Iterable
 from typing import Generic, TypeVar
@@ -38,7 +39,7 @@ _WITH_SECRET = ("ServicePrincipal", "ManualServicePrincipal")
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 
-class CloudConfigs(Generic[ObjectT]):
+class CloudConfigs(abc.ABC, Generic[ObjectT]):
     """Writes the secrets of one kind, and writes them anew when what they say changes. Each goes with its object."""
 
     def __init__(self, manager: Manager, identities: Identities, kind: type[ObjectT]) -> None:
@@ -115,13 +116,13 @@ class CloudConfigs(Generic[ObjectT]):
                 secret = ""
         return Login(spec.tenant_id, spec.client_id, secret)
 
+    @abc.abstractmethod
     def _cluster(self, obj: ObjectT) -> Cluster | None:
         """The Cluster of an object."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _pool(self, obj: ObjectT) -> AzureMachinePool:
         """The object in the words of a pool."""
-        raise NotImplementedError
 
     def _cluster_named(self, obj: ObjectT, name: str) -> Cluster | None:
         return self._clusters.get(ObjectKey(obj.metadata.namespace, name)) if name else None
