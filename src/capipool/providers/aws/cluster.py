@@ -9,9 +9,7 @@ import datetime as dt
 
 from capipool.api import labels
 from capipool.api.core import Cluster
-from capipool.machinery import objects
 from capipool.machinery.objects import Raw
-from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.calls import Calls
@@ -20,7 +18,7 @@ from capipool.providers.aws.network import FOUND_ANNOTATION, Facts, Networks
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import ProviderError, kubeconfigs
+from capipool.sdk import ProviderError, kubeconfigs, writes
 from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import cluster_of, is_paused
 
@@ -63,16 +61,18 @@ class AWSClusterReconciler:
         region = obj.spec.region or self._default_region
         endpoint = await self._endpoint(obj, cluster)
         if missing := _missing(region, endpoint):
-            await self._write(obj, self._status(obj, reason="ClusterFactsMissing", message=missing))
+            await writes.bring(
+                self._client, obj, status=self._status(obj, reason="ClusterFactsMissing", message=missing)
+            )
             return RequeueAfter(self._again)
         try:
             calls = self._identities.calls(obj.metadata.namespace, obj.spec.identity_ref)
             facts = await Networks(calls).facts(obj, cluster.metadata.name, region)
         except ProviderError as error:
-            await self._write(obj, self._status(obj, reason=error.reason, message=str(error)))
+            await writes.bring(self._client, obj, status=self._status(obj, reason=error.reason, message=str(error)))
             return RequeueAfter(error.delay or self._again)
         await self._write_spec(obj, facts, endpoint)
-        await self._write(obj, self._status(obj, facts=facts))
+        await writes.bring(self._client, obj, status=self._status(obj, facts=facts))
         return RequeueAfter(self._rest if facts.subnets else self._again)
 
     async def _endpoint(self, obj: AWSCluster, cluster: Cluster) -> Raw:
@@ -117,15 +117,6 @@ class AWSClusterReconciler:
             made["failureDomains"] = {zone: {"controlPlane": True} for zone in facts.zones}
         made["conditions"] = merged(obj.status.conditions, wanted, self._clock.now())
         return made
-
-    async def _write(self, obj: AWSCluster, status: Raw) -> None:
-        before = objects.to_raw(obj).get("status", {})
-        patch = merge.diff(before, {**before, **status})
-        if patch is not None:
-            meta = obj.metadata
-            await self._client.patch(
-                AWSCluster, meta.name, meta.namespace, patch={"status": patch}, subresource="status"
-            )
 
 
 def _missing(region: str, endpoint: Raw) -> str:

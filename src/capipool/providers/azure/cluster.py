@@ -13,7 +13,6 @@ from capipool.api import labels
 from capipool.api.core import Cluster
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
-from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
@@ -24,7 +23,7 @@ from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import PermissionDenied, ProviderError, conditions, kubeconfigs, news
+from capipool.sdk import PermissionDenied, ProviderError, conditions, kubeconfigs, news, writes
 from capipool.sdk.inputs import SecretMeta, cluster_of, is_paused
 from capipool.workload.connections import kubeconfig_secret_name
 
@@ -68,7 +67,7 @@ class AzureClusterReconciler:
         if is_paused(obj, cluster):
             return reconcile.DONE
         if obj.deleting:
-            await self._let_go(obj)
+            await writes.remove_finalizer(self._client, obj, FINALIZER)
             return reconcile.DONE
         if cluster is None:
             return reconcile.DONE
@@ -83,8 +82,8 @@ class AzureClusterReconciler:
             await self._fail(obj, error.reason, str(error))
             return RequeueAfter(error.delay or self._again)
         if not obj.spec.control_plane_endpoint.host:
-            await self._patch(obj, {"spec": {"controlPlaneEndpoint": endpoint}})
-        await self._write(obj, self._status(obj) | {"ready": True, "failureDomains": zones})
+            await writes.bring(self._client, obj, spec={"controlPlaneEndpoint": endpoint})
+        await writes.bring(self._client, obj, status=self._status(obj) | {"ready": True, "failureDomains": zones})
         return reconcile.DONE
 
     async def _endpoint(self, obj: AzureCluster, cluster: Cluster) -> Raw:
@@ -115,20 +114,8 @@ class AzureClusterReconciler:
 
     # --- what is written
 
-    async def _let_go(self, obj: AzureCluster) -> None:
-        if FINALIZER in obj.metadata.finalizers:
-            left = [f for f in obj.metadata.finalizers if f != FINALIZER]
-            meta = obj.metadata
-            await self._client.patch(
-                AzureCluster,
-                meta.name,
-                meta.namespace,
-                patch={"metadata": {"finalizers": left}},
-                resource_version=meta.resource_version,
-            )
-
     async def _fail(self, obj: AzureCluster, reason: str, message: str) -> None:
-        await self._write(obj, self._status(obj, reason=reason, message=message))
+        await writes.bring(self._client, obj, status=self._status(obj, reason=reason, message=message))
 
     def _status(self, obj: AzureCluster, *, reason: str = "", message: str = "") -> Raw:
         """`ready` once is ready for good."""
@@ -139,16 +126,6 @@ class AzureClusterReconciler:
             conditions.condition("NetworkCreated", False, reason="OutOfScope", message=OUT_OF_SCOPE),
         ]
         return {"conditions": conditions.merged(obj.status.conditions, wanted, self._clock.now())}
-
-    async def _patch(self, obj: AzureCluster, patch: Raw, *, subresource: str = "") -> None:
-        meta = obj.metadata
-        await self._client.patch(AzureCluster, meta.name, meta.namespace, patch=patch, subresource=subresource)
-
-    async def _write(self, obj: AzureCluster, status: Raw) -> None:
-        before = objects.to_raw(obj).get("status", {})
-        patch = merge.diff(before, {**before, **status})
-        if patch is not None:
-            await self._patch(obj, {"status": patch}, subresource="status")
 
     # --- what is news
 

@@ -11,17 +11,16 @@ from capipool.api.constants import GROUP
 from capipool.api.core import Cluster
 from capipool.api.v1beta2.cluster import APIEndpoint, FailureDomain
 from capipool.client import kubeconfig
-from capipool.machinery import conditions, objects
+from capipool.machinery import conditions
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Raw
-from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.dev.api.cluster import DevCluster
 from capipool.providers.dev.spaces import WorkloadSpaces
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Result
-from capipool.sdk import kubeconfigs
+from capipool.sdk import kubeconfigs, writes
 from capipool.sdk.inputs import is_paused
 from capipool.workload.connections import KUBECONFIG_KEY, Connections
 
@@ -54,14 +53,14 @@ class DevClusterReconciler:
 
     async def _provision(self, obj: DevCluster, cluster: Cluster) -> None:
         if FINALIZER not in obj.metadata.finalizers:
-            await self._set_finalizers(obj, [*obj.metadata.finalizers, FINALIZER])
+            await writes.set_finalizers(self._client, obj, [*obj.metadata.finalizers, FINALIZER])
         config = await self._spaces.ensure(obj.metadata.namespace, cluster.metadata.name)
         await self._publish(obj, cluster, config)
         server = urlsplit(kubeconfig.parse(config).server)
         endpoint = APIEndpoint(host=server.hostname or "", port=server.port or 443)
         if obj.spec.control_plane_endpoint != endpoint:
-            await self._patch(obj, {"spec": {"controlPlaneEndpoint": msgspec.to_builtins(endpoint)}})
-        await self._write_status(obj, _status(obj, self._clock.now()))
+            await writes.bring(self._client, obj, spec={"controlPlaneEndpoint": msgspec.to_builtins(endpoint)})
+        await writes.bring(self._client, obj, status=_status(obj, self._clock.now()))
 
     async def _publish(self, obj: DevCluster, cluster: Cluster, config: bytes) -> None:
         """Keep the kubeconfig secret as the contract has it: type, label, key `value`."""
@@ -74,23 +73,7 @@ class DevClusterReconciler:
             return
         if owner:
             await self._spaces.drop(obj.metadata.namespace, owner)
-        await self._set_finalizers(obj, [f for f in obj.metadata.finalizers if f != FINALIZER])
-
-    async def _set_finalizers(self, obj: DevCluster, finalizers: list[str]) -> None:
-        await self._patch(obj, {"metadata": {"finalizers": finalizers}}, version=obj.metadata.resource_version)
-
-    async def _patch(self, obj: DevCluster, patch: Raw, *, version: str = "") -> None:
-        meta = obj.metadata
-        await self._client.patch(DevCluster, meta.name, meta.namespace, patch=patch, resource_version=version)
-
-    async def _write_status(self, obj: DevCluster, status: Raw) -> None:
-        before = objects.to_raw(obj).get("status", {})
-        patch = merge.diff(before, {**before, **status})
-        if patch is not None:
-            meta = obj.metadata
-            await self._client.patch(
-                DevCluster, meta.name, meta.namespace, patch={"status": patch}, subresource="status"
-            )
+        await writes.remove_finalizer(self._client, obj, FINALIZER)
 
 
 def owner_of(obj: DevCluster) -> str:

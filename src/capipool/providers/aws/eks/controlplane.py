@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from capipool.api import labels
 from capipool.api.core import Cluster
 from capipool.machinery import objects
-from capipool.machinery.objects import Raw
-from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import IdentityReference
 from capipool.providers.aws.calls import Calls
@@ -23,7 +21,7 @@ from capipool.providers.aws.eks.deciding import Plan
 from capipool.providers.aws.eks.facts import EKSCluster
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
-from capipool.sdk import Intervals, ProviderError
+from capipool.sdk import Intervals, ProviderError, writes
 from capipool.sdk import kubeconfigs as secrets
 from capipool.sdk.inputs import cluster_of, is_paused
 
@@ -78,17 +76,17 @@ class AWSManagedControlPlaneReconciler:
         if cluster is None or is_paused(obj, cluster):
             return DONE
         if FINALIZER not in obj.metadata.finalizers:
-            await self._patch(obj, {"metadata": {"finalizers": [*obj.metadata.finalizers, FINALIZER]}}, fresh=True)
+            await writes.set_finalizers(self._client, obj, [*obj.metadata.finalizers, FINALIZER])
             return RequeueAfter(dt.timedelta(0))
         region = region_of(obj, self._default_region)
         if not region:
-            await self._write_status(obj, deciding.unknown_region(obj, self._clock.now()))
+            await self._write(obj, deciding.unknown_region(obj, self._clock.now()))
             return DONE
         try:
             place = _Place(self._calls_of(key.namespace, obj.spec.identity_ref), region, name_of(obj))
             return RequeueAfter(await self._follow(obj, cluster, place))
         except ProviderError as error:
-            await self._write_status(obj, deciding.failed(obj, error, self._clock.now()))
+            await self._write(obj, deciding.failed(obj, error, self._clock.now()))
             return RequeueAfter(min(error.delay or self._converging, self._rest))
 
     async def _follow(self, obj: AWSManagedControlPlane, cluster: Cluster, place: _Place) -> dt.timedelta:
@@ -101,8 +99,7 @@ class AWSManagedControlPlaneReconciler:
             left = min(left, await self._keep_kubeconfig(obj, cluster, seen.cluster, place))
             await self._keep_people_kubeconfig(obj, cluster, seen.cluster, place.region)
         plan = deciding.decide(obj, seen, self._clock.now(), initialized=seen.cluster.usable)
-        await self._write_spec(obj, plan)
-        await self._write_status(obj, plan)
+        await self._write(obj, plan)
         return left
 
     # --- kubeconfigs
@@ -143,43 +140,16 @@ class AWSManagedControlPlaneReconciler:
             return
         said = f"the EKS cluster {name_of(obj)} is left as it is: capipool deletes no control plane"
         self._events.event(obj, "Normal", "EKSClusterKept", said)
-        finalizers = [f for f in obj.metadata.finalizers if f != FINALIZER]
-        await self._patch(obj, {"metadata": {"finalizers": finalizers}}, fresh=True)
+        await writes.remove_finalizer(self._client, obj, FINALIZER)
 
-    async def _write_spec(self, obj: AWSManagedControlPlane, plan: Plan) -> None:
-        before = objects.to_raw(obj)
-        spec, annotations = before.get("spec") or {}, before["metadata"].get("annotations") or {}
-        wanted = {**spec, **plan.spec}
-        if "network" in plan.spec:
-            network = spec.get("network") or {}
-            vpc = {**(network.get("vpc") or {}), **plan.spec["network"].get("vpc", {})}
-            wanted["network"] = {**network, **plan.spec["network"]} | ({"vpc": vpc} if vpc else {})
-        patch: Raw = {}
-        if (changed := merge.diff(spec, wanted)) is not None:
-            patch["spec"] = changed
-        if (marked := merge.diff(annotations, {**annotations, **plan.annotations})) is not None:
-            patch["metadata"] = {"annotations": marked}
-        if patch:
-            await self._patch(obj, patch)
-
-    async def _write_status(self, obj: AWSManagedControlPlane, plan: Plan) -> None:
-        before = objects.to_raw(obj).get("status", {})
-        if (patch := merge.diff(before, {**before, **plan.status})) is not None:
-            await self._patch(obj, {"status": patch}, subresource="status")
-
-    async def _patch(
-        self, obj: AWSManagedControlPlane, patch: Raw, *, subresource: str = "", fresh: bool = False
-    ) -> None:
-        meta = obj.metadata
-        version = meta.resource_version if fresh else ""
-        await self._client.patch(
-            AWSManagedControlPlane,
-            meta.name,
-            meta.namespace,
-            patch=patch,
-            subresource=subresource,
-            resource_version=version,
-        )
+    async def _write(self, obj: AWSManagedControlPlane, plan: Plan) -> None:
+        """Of the network, what was found is added to what there is."""
+        spec = dict(plan.spec)
+        if "network" in spec:
+            network = (objects.to_raw(obj).get("spec") or {}).get("network") or {}
+            vpc = {**(network.get("vpc") or {}), **spec["network"].get("vpc", {})}
+            spec["network"] = {**network, **spec["network"]} | ({"vpc": vpc} if vpc else {})
+        await writes.bring(self._client, obj, spec=spec, annotations=plan.annotations, status=plan.status)
 
 
 def region_of(obj: AWSManagedControlPlane, default: str) -> str:

@@ -8,12 +8,12 @@ from capipool.api import labels
 from capipool.api.core import Cluster
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
-from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.eks.api.cluster import AWSManagedCluster
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
+from capipool.sdk import writes
 from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import cluster_of, is_paused
 
@@ -43,17 +43,8 @@ class AWSManagedClusterReconciler:
         if reference is not None and reference.group_kind == AWSManagedControlPlane.RESOURCE.group_kind:
             found = self.control_planes.get(ObjectKey(key.namespace, reference.name))
         spec, status = decide(obj, found, self._clock.now())
-        await self._write(obj, spec, status)
+        await writes.bring(self._client, obj, spec=spec, status=status)
         return DONE
-
-    async def _write(self, obj: AWSManagedCluster, spec: Raw, status: Raw) -> None:
-        before, meta = objects.to_raw(obj), obj.metadata
-        for part, wanted, subresource in (("spec", spec, ""), ("status", status, "status")):
-            old = before.get(part) or {}
-            if (patch := merge.diff(old, {**old, **wanted})) is not None:
-                await self._client.patch(
-                    AWSManagedCluster, meta.name, meta.namespace, patch={part: patch}, subresource=subresource
-                )
 
 
 def decide(obj: AWSManagedCluster, found: AWSManagedControlPlane | None, now: dt.datetime) -> tuple[Raw, Raw]:

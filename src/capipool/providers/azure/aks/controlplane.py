@@ -10,9 +10,6 @@ import datetime as dt
 from capipool.api import labels
 from capipool.api.constants import Label
 from capipool.api.core import Cluster
-from capipool.machinery import objects
-from capipool.machinery.objects import Raw
-from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.aks import deciding, facts, kubeconfigs, places
 from capipool.providers.azure.aks.cloud import AKS
@@ -25,7 +22,7 @@ from capipool.providers.azure.api.managedmachinepool import AzureManagedMachineP
 from capipool.providers.azure.identities.finding import Identities
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
-from capipool.sdk import Intervals, ProviderError
+from capipool.sdk import Intervals, ProviderError, writes
 from capipool.sdk import kubeconfigs as secrets
 from capipool.sdk.inputs import SecretMeta, cluster_of, is_paused
 from capipool.workload.connections import KUBECONFIG_KEY
@@ -67,21 +64,21 @@ class AzureManagedControlPlaneReconciler:
         if cluster is None or is_paused(obj, cluster):
             return DONE
         if FINALIZER not in obj.metadata.finalizers:
-            await self._patch(obj, {"metadata": {"finalizers": [*obj.metadata.finalizers, FINALIZER]}}, fresh=True)
+            await writes.set_finalizers(self._client, obj, [*obj.metadata.finalizers, FINALIZER])
             return RequeueAfter(dt.timedelta(0))
         try:
             place = places.of_cluster(obj, self._identities)
             return RequeueAfter(await self._follow(obj, cluster, place))
         except ProviderError as error:
             if not error.quiet:
-                await self._write_status(obj, deciding.failed(obj, error, self._clock.now()))
+                await self._write(obj, deciding.failed(obj, error, self._clock.now()))
             return RequeueAfter(min(error.delay or self._converging, self._rest))
 
     async def _follow(self, obj: AzureManagedControlPlane, cluster: Cluster, place: ClusterPlace) -> dt.timedelta:
         """Look, and write what is so. Returns when to look again. Raises ProviderError, ApiError."""
         body = await self._aks.cluster(place)
         if body is None:
-            await self._write_status(obj, deciding.missing(obj, self._clock.now()))
+            await self._write(obj, deciding.missing(obj, self._clock.now()))
             return self._converging
         found = facts.read(body)
         left = self._rest if found.state == "Succeeded" else self._converging
@@ -89,8 +86,7 @@ class AzureManagedControlPlaneReconciler:
             left = min(left, await self._keep_kubeconfig(obj, cluster, found, place))
             await self._keep_people_kubeconfig(obj, cluster, found, place)
         plan = deciding.decide(obj, found, self._clock.now(), initialized=found.up)
-        await self._write_spec(obj, plan)
-        await self._write_status(obj, plan)
+        await self._write(obj, plan)
         return left
 
     # --- kubeconfigs
@@ -141,37 +137,8 @@ class AzureManagedControlPlaneReconciler:
             return RequeueAfter(self._converging)
         said = f"the AKS cluster {obj.metadata.name} is left as it is: capipool deletes no cluster of AKS"
         self._events.event(obj, "Normal", "AKSClusterKept", said)
-        finalizers = [f for f in obj.metadata.finalizers if f != FINALIZER]
-        await self._patch(obj, {"metadata": {"finalizers": finalizers}}, fresh=True)
+        await writes.remove_finalizer(self._client, obj, FINALIZER)
         return DONE
 
-    async def _write_spec(self, obj: AzureManagedControlPlane, plan: Plan) -> None:
-        before = objects.to_raw(obj)
-        spec, annotations = before.get("spec") or {}, before["metadata"].get("annotations") or {}
-        wanted = {k: v for k, v in {**annotations, **plan.annotations}.items() if v is not None}
-        patch: Raw = {}
-        if (changed := merge.diff(spec, {**spec, **plan.spec})) is not None:
-            patch["spec"] = changed
-        if (marked := merge.diff(annotations, wanted)) is not None:
-            patch["metadata"] = {"annotations": marked}
-        if patch:
-            await self._patch(obj, patch)
-
-    async def _write_status(self, obj: AzureManagedControlPlane, plan: Plan) -> None:
-        before = objects.to_raw(obj).get("status", {})
-        wanted = {k: v for k, v in {**before, **plan.status}.items() if v is not None}
-        if (patch := merge.diff(before, wanted)) is not None:
-            await self._patch(obj, {"status": patch}, subresource="status")
-
-    async def _patch(
-        self, obj: AzureManagedControlPlane, patch: Raw, *, subresource: str = "", fresh: bool = False
-    ) -> None:
-        meta = obj.metadata
-        await self._client.patch(
-            AzureManagedControlPlane,
-            meta.name,
-            meta.namespace,
-            patch=patch,
-            subresource=subresource,
-            resource_version=meta.resource_version if fresh else "",
-        )
+    async def _write(self, obj: AzureManagedControlPlane, plan: Plan) -> None:
+        await writes.bring(self._client, obj, spec=plan.spec, annotations=plan.annotations, status=plan.status)

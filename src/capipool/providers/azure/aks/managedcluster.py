@@ -5,13 +5,12 @@ from __future__ import annotations
 from capipool.api import labels
 from capipool.api.core import Cluster
 from capipool.machinery import objects
-from capipool.machinery.objects import Raw
-from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.managedcluster import AzureManagedCluster
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
+from capipool.sdk import writes
 from capipool.sdk.inputs import cluster_of, is_paused
 
 FINALIZER = "azuremanagedcluster.infrastructure.cluster.x-k8s.io"
@@ -33,7 +32,7 @@ class AzureManagedClusterReconciler:
         if obj is None or labels.is_externally_managed(obj.metadata.annotations):
             return DONE
         if obj.deleting:
-            await self._release(obj)
+            await writes.remove_finalizer(self._client, obj, FINALIZER)
             return DONE
         cluster = cluster_of(obj, self.clusters)
         if cluster is None or is_paused(obj, cluster):
@@ -44,22 +43,5 @@ class AzureManagedClusterReconciler:
             found = self.control_planes.get(ObjectKey(key.namespace, reference.name))
         if found is not None and found.spec.control_plane_endpoint.host:
             endpoint = objects.part_to_raw(found.spec.control_plane_endpoint)
-            await self._write(obj, {"controlPlaneEndpoint": endpoint}, {"ready": True})
+            await writes.bring(self._client, obj, spec={"controlPlaneEndpoint": endpoint}, status={"ready": True})
         return DONE
-
-    async def _release(self, obj: AzureManagedCluster) -> None:
-        meta = obj.metadata
-        if FINALIZER in meta.finalizers:
-            patch = {"metadata": {"finalizers": [f for f in meta.finalizers if f != FINALIZER]}}
-            await self._client.patch(
-                AzureManagedCluster, meta.name, meta.namespace, patch=patch, resource_version=meta.resource_version
-            )
-
-    async def _write(self, obj: AzureManagedCluster, spec: Raw, status: Raw) -> None:
-        before, meta = objects.to_raw(obj), obj.metadata
-        for part, wanted, subresource in (("spec", spec, ""), ("status", status, "status")):
-            old = before.get(part) or {}
-            if (patch := merge.diff(old, {**old, **wanted})) is not None:
-                await self._client.patch(
-                    AzureManagedCluster, meta.name, meta.namespace, patch={part: patch}, subresource=subresource
-                )
