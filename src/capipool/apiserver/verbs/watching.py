@@ -70,6 +70,10 @@ def watch(context: Context, target: Target, call: Call) -> AsyncIterator[Sequenc
     return _follow(context, target, selection, wish, there, position)
 
 
+_EARLY_SECONDS = 1e-6
+"""A loop may call a timer a little before its time. Waiting again for the rest would spin where time stands still."""
+
+
 async def _follow(
     context: Context,
     target: Target,
@@ -96,7 +100,7 @@ async def _follow(
         if position is not collection.last:  # the chain was cut: this reader is too slow for what is kept
             yield [_error(expired(position.revision, collection.floor))]
             return
-        now = loop.time()
+        now = loop.time() + _EARLY_SECONDS
         if now >= end or collection.gone or context.stopping:
             return
         if now >= bookmark:
