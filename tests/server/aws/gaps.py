@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
+import threading
 from typing import Any
 from unittest import mock
 
@@ -34,6 +35,8 @@ IGNORED = {
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 _OPEN = ("Pending", "InProgress", "Cancelling", "Baking")
 _NUMBERS = itertools.count(1)
+_SCALING = threading.RLock()
+"""Moto answers in threads: what compares a group's instances with its number and launches must not do it twice."""
 
 
 class AlreadyExists(AutoscalingClientError):
@@ -63,6 +66,9 @@ def close(stack: contextlib.ExitStack) -> None:
     launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
     patch(FakeAutoScalingGroup, "replace_autoscaling_group_instances", _launching(launch))
     patch(FakeAutoScalingGroup, "set_desired_capacity", _scaling(FakeAutoScalingGroup.set_desired_capacity))
+    patch(
+        AutoScalingBackend, "describe_auto_scaling_groups", _retrying(AutoScalingBackend.describe_auto_scaling_groups)
+    )
     patch(AutoScalingBackend, "terminate_instance", _terminate)
     delete = AutoScalingBackend.delete_auto_scaling_group
     patch(AutoScalingBackend, "delete_auto_scaling_group", _deleting(delete))
@@ -219,15 +225,31 @@ def _scaling(scale: Any) -> Any:
     """Where a hook holds terminations, those that go are held; the one that goes first is the oldest."""
 
     def scaled(self: FakeAutoScalingGroup, capacity: int | None) -> None:
-        wanted = self.min_size if capacity is None else capacity
-        active = self.active_instances()
-        if wanted is not None and wanted < len(active) and _hooks_of(self):
-            spared = [s for s in active if not s.protected_from_scale_in]
-            for state in spared[: len(active) - wanted]:
-                _hold(self, state)
-        scale(self, capacity)
+        with _SCALING:
+            wanted = self.min_size if capacity is None else capacity
+            active = self.active_instances()
+            if wanted is not None and wanted < len(active) and _hooks_of(self):
+                spared = [s for s in active if not s.protected_from_scale_in]
+                for state in spared[: len(active) - wanted]:
+                    _hold(self, state)
+            scale(self, capacity)
 
     return scaled
+
+
+def _retrying(describe: Any) -> Any:
+    """AWS tries again and again to launch what is missing; here once for each look that finds the cause gone."""
+
+    def described(self: AutoScalingBackend, *arguments: Any, **named: Any) -> list[FakeAutoScalingGroup]:
+        groups: list[FakeAutoScalingGroup] = describe(self, *arguments, **named)
+        for group in groups:
+            with _SCALING:
+                is_short = len(group.active_instances()) < (group.desired_capacity or 0)
+                if is_short and "Launch" not in group.suspended_processes and not _refusal(group):
+                    group.set_desired_capacity(group.desired_capacity)
+        return groups
+
+    return described
 
 
 def _hooks_of(group: FakeAutoScalingGroup) -> list[str]:

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 
 from capipool.api.core import Cluster, MachinePool
 from capipool.api.shared import V1Beta1Condition
-from capipool.machinery import errors
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import kinds, setup
 from capipool.providers.aws.api.cluster import AWSCluster
@@ -114,12 +113,17 @@ class Region:
 
         await self.world.until(is_so, why=self.described)
 
+    async def looked(self) -> None:
+        """Wait until the controller has begun anew: from here on it acts on what was written before."""
+        describe = "autoscaling:DescribeAutoScalingGroups"
+        before = self.wire.calls.count(describe)
+        await self.eventually(lambda: self.wire.calls.count(describe) >= before + 2)
+
     async def is_deleted(self) -> bool:
-        try:
-            await self.aws_pool()
-        except errors.NotFound:
-            return True
-        return False
+        """Whether the pool is gone, MachinePool and AWSMachinePool: one of the name can be made again."""
+        client = self.world.client
+        there = [*await client.list(AWSMachinePool, NS), *await client.list(MachinePool, NS)]
+        return all(obj.metadata.name != POOL for obj in there)
 
     async def described(self, about: str = "") -> str:
         """How everything is, for a test that fails."""

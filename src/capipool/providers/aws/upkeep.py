@@ -58,7 +58,7 @@ class Upkeep:
         with self._about(pool, "ASGReady"):
             await self._ensure_processes(place, pool, seen.raw)
             await self._ensure_tags(place, pool, seen.raw)
-            await self._unprotect(place, pool, seen.raw)
+            await self._unprotect(place, pool)
         with self._about(pool, "LifecycleHookReady"):
             await self._hooks.ensure(place, pool.object)
         await self._note_done(pool, seen)
@@ -147,11 +147,12 @@ class Upkeep:
         gone = _applied(pool.object).keys() - wanted.keys()
         await self._scaling.untag(place, name, sorted(gone & there.keys()))
 
-    async def _unprotect(self, place: Place, pool: Pool[AWSMachinePool], raw: Raw) -> None:
-        """What a process that died left protected must not stay so."""
+    async def _unprotect(self, place: Place, pool: Pool[AWSMachinePool]) -> None:
+        """What a process that died left protected must not stay so. Looks anew: the note may be newer than the picture."""
         noted = pool.object.metadata.annotations.get(PROTECTING_ANNOTATION)
         if noted is None:
             return
+        raw = await self._scaling.own(place, pool.object.metadata.name, key=str(pool.key))
         there = {i["InstanceId"] for i in raw["Instances"] if i.get("ProtectedFromScaleIn")}
         await self._scaling.protect(place, pool.object.metadata.name, there & set(noted.split(",")), protected=False)
         await self._patch(pool, {"metadata": {"annotations": {PROTECTING_ANNOTATION: None}}})
