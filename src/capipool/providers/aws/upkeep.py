@@ -148,7 +148,10 @@ class Upkeep:
         await self._scaling.untag(place, name, sorted(gone & there.keys()))
 
     async def _unprotect(self, place: Place, pool: Pool[AWSMachinePool]) -> None:
-        """What a process that died left protected must not stay so. Looks anew: the note may be newer than the picture."""
+        """What a process that died left protected must not stay so.
+
+        Looks anew, as the note may be newer than the picture.
+        """
         noted = pool.object.metadata.annotations.get(PROTECTING_ANNOTATION)
         if noted is None:
             return
