@@ -56,15 +56,11 @@ class Inputs(Generic[ObjectT]):
 
     def owner(self, obj: ObjectT) -> MachinePool | None:
         """The MachinePool that owns the object."""
-        for reference in obj.metadata.owner_references:
-            if reference.group_kind == (GROUP, MachinePool.RESOURCE.kind):
-                return self.machine_pools.get(ObjectKey(obj.metadata.namespace, reference.name))
-        return None
+        return machine_pool_of(obj, self.machine_pools)
 
     def cluster(self, obj: ObjectT, owner: MachinePool | None = None) -> Cluster | None:
         """The Cluster that the object belongs to: its MachinePool says so, or its label."""
-        name = owner.spec.cluster_name if owner is not None else obj.metadata.labels.get(Label.CLUSTER_NAME, "")
-        return self.clusters.get(ObjectKey(obj.metadata.namespace, name)) if name else None
+        return cluster_of_pool(obj, owner, self.clusters)
 
     async def find(self, pool: Pool[ObjectT]) -> Found[ObjectT] | Wait:
         """The pool with what its instances boot from, or what is missing. Raises ApiError."""
@@ -105,6 +101,20 @@ class Inputs(Generic[ObjectT]):
         if DATA_KEY not in secret.data:
             raise errors.NotFound(f"the bootstrap data secret {key.name} has no key {DATA_KEY!r}")
         return BootstrapData(secret.data[DATA_KEY], secret.data.get(FORMAT_KEY, b"cloud-config").decode())
+
+
+def machine_pool_of(obj: Object, machine_pools: Cache[MachinePool]) -> MachinePool | None:
+    """The MachinePool that owns a provider's pool; None until it does."""
+    for reference in obj.metadata.owner_references:
+        if reference.group_kind == (GROUP, MachinePool.RESOURCE.kind):
+            return machine_pools.get(ObjectKey(obj.metadata.namespace, reference.name))
+    return None
+
+
+def cluster_of_pool(obj: Object, owner: MachinePool | None, clusters: Cache[Cluster]) -> Cluster | None:
+    """The Cluster that a provider's pool belongs to: its MachinePool says so, or its label."""
+    name = owner.spec.cluster_name if owner is not None else obj.metadata.labels.get(Label.CLUSTER_NAME, "")
+    return clusters.get(ObjectKey(obj.metadata.namespace, name)) if name else None
 
 
 def cluster_of(obj: Object, clusters: Cache[Cluster]) -> Cluster | None:

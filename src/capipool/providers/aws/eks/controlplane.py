@@ -8,11 +8,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
-from capipool.api import labels
 from capipool.api.core import Cluster
 from capipool.machinery import objects
-from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import IdentityReference
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks import deciding, kubeconfigs, naming, reading, tokens
@@ -20,15 +19,10 @@ from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.deciding import Plan
 from capipool.providers.aws.eks.facts import EKSCluster
 from capipool.runtime.manager import Manager
-from capipool.runtime.reconcile import DONE, RequeueAfter, Result
+from capipool.runtime.reconcile import DONE, Result
 from capipool.sdk import Intervals, ProviderError, writes
 from capipool.sdk import kubeconfigs as secrets
-from capipool.sdk.inputs import cluster_of, is_paused
-
-FINALIZER = "awsmanagedcontrolplane.controlplane.cluster.x-k8s.io"
-CONVERGING, REST = dt.timedelta(seconds=20), dt.timedelta(minutes=5)
-INTERVALS = Intervals(CONVERGING, REST)
-"""How often a cluster is looked at while it is not active, or not there; and while it is."""
+from capipool.sdk.managed import planes
 
 CallsOf = Callable[[str, IdentityReference | None], Calls]
 """The calls for a namespace and an `identityRef`. Raises ProviderError where that may not be used."""
@@ -43,8 +37,10 @@ class _Place:
     name: str
 
 
-class AWSManagedControlPlaneReconciler:
+class AWSManagedControlPlaneReconciler(planes.Reader[AWSManagedControlPlane]):
     """Takes an AWSManagedControlPlane to what its cluster is."""
+
+    finalizer: ClassVar = "awsmanagedcontrolplane.controlplane.cluster.x-k8s.io"
 
     def __init__(
         self,
@@ -52,42 +48,22 @@ class AWSManagedControlPlaneReconciler:
         calls_of: CallsOf,
         *,
         default_region: str = "",
-        intervals: Intervals = INTERVALS,
+        intervals: Intervals = planes.INTERVALS,
     ) -> None:
-        self._client = manager.client
-        self._clock = manager.clock
-        self._events = manager.events
+        super().__init__(manager, AWSManagedControlPlane, intervals)
         self._calls_of = calls_of
         self._default_region = default_region
-        self._converging = intervals.converging or CONVERGING
-        self._rest = intervals.rest or REST
-        self.objects = manager.caches.of(AWSManagedControlPlane)
-        self.clusters = manager.caches.of(Cluster)
 
-    async def reconcile(self, key: ObjectKey) -> Result:
-        """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
-        obj = self.objects.get(key)
-        if obj is None or labels.is_externally_managed(obj.metadata.annotations):
-            return DONE
-        if obj.deleting:
-            await self._release(obj)
-            return DONE
-        cluster = cluster_of(obj, self.clusters)
-        if cluster is None or is_paused(obj, cluster):
-            return DONE
-        if FINALIZER not in obj.metadata.finalizers:
-            await writes.set_finalizers(self._client, obj, [*obj.metadata.finalizers, FINALIZER])
-            return RequeueAfter(dt.timedelta(0))
+    async def _look(self, obj: AWSManagedControlPlane, cluster: Cluster) -> dt.timedelta | None:
         region = region_of(obj, self._default_region)
         if not region:
             await self._write(obj, deciding.unknown_region(obj, self._clock.now()))
-            return DONE
-        try:
-            place = _Place(self._calls_of(key.namespace, obj.spec.identity_ref), region, name_of(obj))
-            return RequeueAfter(await self._follow(obj, cluster, place))
-        except ProviderError as error:
-            await self._write(obj, deciding.failed(obj, error, self._clock.now()))
-            return RequeueAfter(min(error.delay or self._converging, self._rest))
+            return None
+        calls = self._calls_of(obj.metadata.namespace, obj.spec.identity_ref)
+        return await self._follow(obj, cluster, _Place(calls, region, name_of(obj)))
+
+    async def _fail(self, obj: AWSManagedControlPlane, error: ProviderError) -> None:
+        await self._write(obj, deciding.failed(obj, error, self._clock.now()))
 
     async def _follow(self, obj: AWSManagedControlPlane, cluster: Cluster, place: _Place) -> dt.timedelta:
         """Look, and write what is so. Returns when to look again. Raises ProviderError, ApiError."""
@@ -134,13 +110,12 @@ class AWSManagedControlPlaneReconciler:
 
     # --- the object itself
 
-    async def _release(self, obj: AWSManagedControlPlane) -> None:
-        """Let the object go. The cluster stays; the secrets go with the object that owns them."""
-        if FINALIZER not in obj.metadata.finalizers:
-            return
+    async def _release(self, obj: AWSManagedControlPlane) -> Result:
+        """The secrets go with the object that owns them."""
         said = f"the EKS cluster {name_of(obj)} is left as it is: capipool deletes no control plane"
         self._events.event(obj, "Normal", "EKSClusterKept", said)
-        await writes.remove_finalizer(self._client, obj, FINALIZER)
+        await writes.remove_finalizer(self._client, obj, self.finalizer)
+        return DONE
 
     async def _write(self, obj: AWSManagedControlPlane, plan: Plan) -> None:
         """Of the network, what was found is added to what there is."""

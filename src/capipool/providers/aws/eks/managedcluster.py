@@ -16,6 +16,7 @@ from capipool.runtime.reconcile import DONE, Result
 from capipool.sdk import writes
 from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import cluster_of, is_paused
+from capipool.sdk.managed.pools import control_plane
 
 NO_CONTROL_PLANE = "WaitingForEKSControlPlane"
 
@@ -38,10 +39,7 @@ class AWSManagedClusterReconciler:
         cluster = cluster_of(obj, self.clusters)
         if cluster is None or is_paused(obj, cluster):
             return DONE
-        reference = cluster.spec.control_plane_ref
-        found = None
-        if reference is not None and reference.group_kind == AWSManagedControlPlane.RESOURCE.group_kind:
-            found = self.control_planes.get(ObjectKey(key.namespace, reference.name))
+        found = control_plane(cluster, self.control_planes, AWSManagedControlPlane)
         spec, status = decide(obj, found, self._clock.now())
         await writes.bring(self._client, obj, spec=spec, status=status)
         return DONE

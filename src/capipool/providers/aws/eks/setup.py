@@ -13,7 +13,7 @@ from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks import bootstrapping
 from capipool.providers.aws.eks.api.cluster import AWSManagedCluster
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
-from capipool.providers.aws.eks.controlplane import INTERVALS, AWSManagedControlPlaneReconciler, CallsOf
+from capipool.providers.aws.eks.controlplane import AWSManagedControlPlaneReconciler, CallsOf
 from capipool.providers.aws.eks.kinds import crds, rules
 from capipool.providers.aws.eks.managedcluster import AWSManagedClusterReconciler
 from capipool.providers.aws.eks.nodegroups import watches as nodegroups
@@ -26,6 +26,7 @@ from capipool.providers.aws.identities.finding import Identities
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
 from capipool.sdk import Intervals, news
+from capipool.sdk.managed.planes import INTERVALS
 from capipool.workload.connections import Connections
 
 __all__ = ["crds", "rules", "setup"]

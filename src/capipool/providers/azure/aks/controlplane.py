@@ -6,11 +6,10 @@ Used by `setup`. Makes, changes and deletes nothing in Azure: the cluster is som
 from __future__ import annotations
 
 import datetime as dt
+from typing import ClassVar
 
-from capipool.api import labels
 from capipool.api.constants import Label
 from capipool.api.core import Cluster
-from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.aks import deciding, facts, kubeconfigs, places
 from capipool.providers.azure.aks.cloud import AKS
 from capipool.providers.azure.aks.deciding import Plan
@@ -24,58 +23,32 @@ from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 from capipool.sdk import Intervals, ProviderError, writes
 from capipool.sdk import kubeconfigs as secrets
-from capipool.sdk.inputs import SecretMeta, cluster_of, is_paused
+from capipool.sdk.inputs import SecretMeta, cluster_of
+from capipool.sdk.managed import planes
 from capipool.workload.connections import KUBECONFIG_KEY
 
-FINALIZER = "azuremanagedcontrolplane.infrastructure.cluster.x-k8s.io"
-CONVERGING, REST = dt.timedelta(seconds=20), dt.timedelta(minutes=5)
-INTERVALS = Intervals(CONVERGING, REST)
-"""How often a cluster is looked at while it is not up, or not there; and while it is."""
 RENEW = dt.timedelta(minutes=4)
 """A token is replaced so long before its end: the library gives another in the last five minutes alone."""
 _LEAST = dt.timedelta(seconds=10)
 
 
-class AzureManagedControlPlaneReconciler:
+class AzureManagedControlPlaneReconciler(planes.Reader[AzureManagedControlPlane]):
     """Takes an AzureManagedControlPlane to what its cluster is."""
 
-    def __init__(self, manager: Manager, aks: AKS, identities: Identities, *, intervals: Intervals = INTERVALS) -> None:
-        self._client = manager.client
-        self._clock = manager.clock
-        self._events = manager.events
+    finalizer: ClassVar = "azuremanagedcontrolplane.infrastructure.cluster.x-k8s.io"
+
+    def __init__(
+        self, manager: Manager, aks: AKS, identities: Identities, *, intervals: Intervals = planes.INTERVALS
+    ) -> None:
+        super().__init__(manager, AzureManagedControlPlane, intervals)
         self._aks = aks
         self._identities = identities
-        self._converging = intervals.converging or CONVERGING
-        self._rest = intervals.rest or REST
-        self.objects = manager.caches.of(AzureManagedControlPlane)
-        self.clusters = manager.caches.of(Cluster)
         self.pools = manager.caches.of(AzureManagedMachinePool)
         self.identities = manager.caches.of(AzureClusterIdentity)
         self.secrets = manager.caches.of(SecretMeta)
 
-    async def reconcile(self, key: ObjectKey) -> Result:
-        """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
-        obj = self.objects.get(key)
-        if obj is None or labels.is_externally_managed(obj.metadata.annotations):
-            return DONE
-        if obj.deleting:
-            return await self._release(obj)
-        cluster = cluster_of(obj, self.clusters)
-        if cluster is None or is_paused(obj, cluster):
-            return DONE
-        if FINALIZER not in obj.metadata.finalizers:
-            await writes.set_finalizers(self._client, obj, [*obj.metadata.finalizers, FINALIZER])
-            return RequeueAfter(dt.timedelta(0))
-        try:
-            place = places.of_cluster(obj, self._identities)
-            return RequeueAfter(await self._follow(obj, cluster, place))
-        except ProviderError as error:
-            if not error.quiet:
-                await self._write(obj, deciding.failed(obj, error, self._clock.now()))
-            return RequeueAfter(min(error.delay or self._converging, self._rest))
-
-    async def _follow(self, obj: AzureManagedControlPlane, cluster: Cluster, place: ClusterPlace) -> dt.timedelta:
-        """Look, and write what is so. Returns when to look again. Raises ProviderError, ApiError."""
+    async def _look(self, obj: AzureManagedControlPlane, cluster: Cluster) -> dt.timedelta | None:
+        place = places.of_cluster(obj, self._identities)
         body = await self._aks.cluster(place)
         if body is None:
             await self._write(obj, deciding.missing(obj, self._clock.now()))
@@ -88,6 +61,10 @@ class AzureManagedControlPlaneReconciler:
         plan = deciding.decide(obj, found, self._clock.now(), initialized=found.up)
         await self._write(obj, plan)
         return left
+
+    async def _fail(self, obj: AzureManagedControlPlane, error: ProviderError) -> None:
+        if not error.quiet:
+            await self._write(obj, deciding.failed(obj, error, self._clock.now()))
 
     # --- kubeconfigs
 
@@ -125,19 +102,14 @@ class AzureManagedControlPlaneReconciler:
     # --- the object itself
 
     async def _release(self, obj: AzureManagedControlPlane) -> Result:
-        """Let the object go. The cluster stays; the secrets go with the object that owns them.
-
-        Not before its pools: it alone says where their agent pools are.
-        """
-        if FINALIZER not in obj.metadata.finalizers:
-            return DONE
+        """The secrets go with the object that owns them. Not before its pools: it alone says where those are."""
         cluster = cluster_of(obj, self.clusters)
         name = cluster.metadata.name if cluster is not None else obj.metadata.labels.get(Label.CLUSTER_NAME, "")
         if any(p.metadata.labels.get(Label.CLUSTER_NAME) == name for p in self.pools.list(obj.metadata.namespace)):
             return RequeueAfter(self._converging)
         said = f"the AKS cluster {obj.metadata.name} is left as it is: capipool deletes no cluster of AKS"
         self._events.event(obj, "Normal", "AKSClusterKept", said)
-        await writes.remove_finalizer(self._client, obj, FINALIZER)
+        await writes.remove_finalizer(self._client, obj, self.finalizer)
         return DONE
 
     async def _write(self, obj: AzureManagedControlPlane, plan: Plan) -> None:

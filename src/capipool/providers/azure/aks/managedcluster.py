@@ -12,6 +12,7 @@ from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
 from capipool.sdk import writes
 from capipool.sdk.inputs import cluster_of, is_paused
+from capipool.sdk.managed.pools import control_plane
 
 FINALIZER = "azuremanagedcluster.infrastructure.cluster.x-k8s.io"
 """Upstream's. capipool sets none, and takes it off objects that came from there."""
@@ -37,10 +38,7 @@ class AzureManagedClusterReconciler:
         cluster = cluster_of(obj, self.clusters)
         if cluster is None or is_paused(obj, cluster):
             return DONE
-        reference = cluster.spec.control_plane_ref
-        found = None
-        if reference is not None and reference.group_kind == AzureManagedControlPlane.RESOURCE.group_kind:
-            found = self.control_planes.get(ObjectKey(key.namespace, reference.name))
+        found = control_plane(cluster, self.control_planes, AzureManagedControlPlane)
         if found is not None and found.spec.control_plane_endpoint.host:
             endpoint = objects.part_to_raw(found.spec.control_plane_endpoint)
             await writes.bring(self._client, obj, spec={"controlPlaneEndpoint": endpoint}, status={"ready": True})

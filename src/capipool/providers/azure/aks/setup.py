@@ -7,7 +7,7 @@ from functools import partial
 
 from capipool.api import labels
 from capipool.machinery.objects import Object
-from capipool.providers.azure.aks import controlplane, watches
+from capipool.providers.azure.aks import watches
 from capipool.providers.azure.aks.cloud import AKS
 from capipool.providers.azure.aks.controlplane import AzureManagedControlPlaneReconciler
 from capipool.providers.azure.aks.managedcluster import AzureManagedClusterReconciler
@@ -20,6 +20,7 @@ from capipool.providers.azure.identities.finding import Identities
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
 from capipool.sdk import Intervals, news
+from capipool.sdk.managed.planes import INTERVALS
 
 
 def setup(
@@ -40,9 +41,7 @@ def setup(
     pools are left alone.
     """
     aks, selects = AKS(calls), partial(labels.selects, watch_filter)
-    planes = AzureManagedControlPlaneReconciler(
-        manager, aks, identities, intervals=cluster_intervals or controlplane.INTERVALS
-    )
+    planes = AzureManagedControlPlaneReconciler(manager, aks, identities, intervals=cluster_intervals or INTERVALS)
     seen = watches.ControlPlanes(planes)
     controller = manager.controller(
         "azuremanagedcontrolplane", Selecting(planes, planes.objects.get, selects), concurrency=8
@@ -77,6 +76,6 @@ def _add_pools(
         "azuremanagedmachinepool", Selecting(pools, pools.objects.get, selects), concurrency=concurrency
     )
     controller.watch(pools.objects, partial(news.of_object, finalizers=True))
-    controller.watch(pools.machine_pools, seen.owner_changed)
-    controller.watch(pools.clusters, seen.cluster_changed)
-    controller.watch(pools.planes, seen.control_plane_changed)
+    controller.watch(pools.around.machine_pools, seen.owner_changed)
+    controller.watch(pools.around.clusters, seen.cluster_changed)
+    controller.watch(pools.around.planes, seen.control_plane_changed)

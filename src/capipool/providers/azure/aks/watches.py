@@ -77,27 +77,23 @@ class Pools:
     """News for AzureManagedMachinePools."""
 
     def __init__(self, pools: AzureManagedMachinePoolReconciler) -> None:
-        self._pools = pools
+        self._around = pools.around
 
     def owner_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
         """A MachinePool that wants another number, version or scaler."""
         if new is None or (old is not None and _wish(old) == _wish(new)):
             return ()
-        return _pool_of(new)
+        return self._around.pool_of(new)
 
     def cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
         """A Cluster that comes, goes, is paused, or goes on."""
-        return self._of(new) if new is not None and _is_news(old, new) else ()
+        return self._around.pools_of(new.key) if new is not None and _is_news(old, new) else ()
 
     def control_plane_changed(
         self, old: AzureManagedControlPlane | None, new: AzureManagedControlPlane | None
     ) -> Iterable[ObjectKey]:
         """A control plane that is ready, has another version, or another identity."""
-        return [key for owner in _owners(old, new, self._pools.clusters) for key in self._of(owner)]
-
-    def _of(self, cluster: Cluster) -> list[ObjectKey]:
-        pools = self._pools.machine_pools.list(cluster.metadata.namespace)
-        return [k for p in pools if p.spec.cluster_name == cluster.metadata.name for k in _pool_of(p)]
+        return [key for owner in _owners(old, new, self._around.clusters) for key in self._around.pools_of(owner.key)]
 
 
 def _owners(
@@ -128,9 +124,3 @@ def _shown(obj: AzureManagedControlPlane) -> tuple[object, ...]:
 def _wish(pool: MachinePool) -> tuple[object, ...]:
     meta, spec = pool.metadata, pool.spec
     return (meta.uid, spec.replicas, spec.template.spec.version, meta.annotations, meta.deletion_timestamp)
-
-
-def _pool_of(pool: MachinePool) -> list[ObjectKey]:
-    reference = pool.spec.template.spec.infrastructure_ref
-    same = reference.group_kind == AzureManagedMachinePool.RESOURCE.group_kind
-    return [ObjectKey(pool.metadata.namespace, reference.name)] if same else []

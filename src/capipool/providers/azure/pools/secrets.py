@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from capipool.api.builtin import Secret
-from capipool.api.constants import GROUP, Label
+from capipool.api.constants import Label
 from capipool.api.core import Cluster, MachinePool
 from capipool.client.client import Client
 from capipool.machinery import errors, objects
@@ -28,7 +28,7 @@ from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import ProviderError
-from capipool.sdk.inputs import SecretMeta, is_paused
+from capipool.sdk.inputs import SecretMeta, cluster_of_pool, is_paused, machine_pool_of
 
 SUFFIX = "-azure-json"
 AGAIN = dt.timedelta(seconds=30)
@@ -171,13 +171,7 @@ class CloudConfigReconciler(CloudConfigs[AzureMachinePool]):
         return obj
 
     def _cluster(self, obj: AzureMachinePool) -> Cluster | None:
-        """The Cluster of a pool: its MachinePool says so, or its label."""
-        namespace, name = obj.metadata.namespace, obj.metadata.labels.get(Label.CLUSTER_NAME, "")
-        for owner in obj.metadata.owner_references:
-            if owner.group_kind == (GROUP, MachinePool.RESOURCE.kind):
-                pool = self._machine_pools.get(ObjectKey(namespace, owner.name))
-                name = pool.spec.cluster_name if pool is not None else name
-        return self._cluster_named(obj, name)
+        return cluster_of_pool(obj, machine_pool_of(obj, self._machine_pools), self._clusters)
 
     def _machine_pool_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
         if new is None or (old is not None and old.spec.cluster_name == new.spec.cluster_name):

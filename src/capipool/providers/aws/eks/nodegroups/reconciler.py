@@ -13,10 +13,7 @@ way; what an order was about is noted before it is given. Never waits, never rep
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
-from capipool.api.constants import GROUP, Label
-from capipool.api.core import Cluster, MachinePool
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
@@ -31,6 +28,7 @@ from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 from capipool.sdk import Intervals, ProviderError
 from capipool.sdk.inputs import is_paused
+from capipool.sdk.managed import pools as managed
 
 FINALIZER = "awsmanagedmachinepools.infrastructure.cluster.x-k8s.io"
 CONVERGING, REST = dt.timedelta(seconds=15), dt.timedelta(minutes=1)
@@ -38,14 +36,7 @@ INTERVALS = Intervals(CONVERGING, REST)
 """How often a group is looked at: while something is under way, and when all is well."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """A pool, and whom it belongs to."""
-
-    obj: AWSManagedMachinePool
-    owner: MachinePool | None
-    cluster: Cluster | None
-    plane: AWSManagedControlPlane | None
+World = managed.World[AWSManagedMachinePool, AWSManagedControlPlane]
 
 
 class AWSManagedMachinePoolReconciler:
@@ -63,16 +54,14 @@ class AWSManagedMachinePoolReconciler:
         self.keeper = Keeper(manager, self._writes, self._places, rest=self._rest)
         self._remover = Remover(self.keeper, self._places, manager.events)
         self.objects = manager.caches.of(AWSManagedMachinePool)
-        self.machine_pools = manager.caches.of(MachinePool)
-        self.clusters = manager.caches.of(Cluster)
-        self.planes = manager.caches.of(AWSManagedControlPlane)
+        self.around = managed.Surroundings(manager.caches, AWSManagedMachinePool, AWSManagedControlPlane)
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step. Safe to repeat, and to be cut off anywhere."""
         obj = self.objects.get(key)
         if obj is None:
             return DONE
-        world = self._world(obj)
+        world = self.around.of(obj)
         if is_paused(obj, world.cluster):
             return DONE
         now = Pass(part=statuses.NODEGROUP)
@@ -84,18 +73,6 @@ class AWSManagedMachinePoolReconciler:
             if not error.quiet:
                 self._events.event(obj, "Warning", error.reason, str(error))
             return RequeueAfter(min(error.delay or self._converging, max(self._rest, self._converging)))
-
-    def _world(self, obj: AWSManagedMachinePool) -> World:
-        namespace, owner = obj.metadata.namespace, None
-        for reference in obj.metadata.owner_references:
-            if reference.group_kind == (GROUP, MachinePool.RESOURCE.kind):
-                owner = self.machine_pools.get(ObjectKey(namespace, reference.name))
-        name = owner.spec.cluster_name if owner is not None else obj.metadata.labels.get(Label.CLUSTER_NAME, "")
-        cluster = self.clusters.get(ObjectKey(namespace, name)) if name else None
-        plane, named = None, cluster.spec.control_plane_ref if cluster is not None else None
-        if named is not None and named.group_kind == AWSManagedControlPlane.RESOURCE.group_kind:
-            plane = self.planes.get(ObjectKey(namespace, named.name))
-        return World(obj, owner, cluster, plane)
 
     async def _step(self, world: World, now: Pass) -> dt.timedelta | None:
         """Returns when to come again; None waits for news. Raises ProviderError, ApiError."""

@@ -34,9 +34,9 @@ def setup(
         "awsmanagedmachinepool", Selecting(pools, pools.objects.get, selects), concurrency=concurrency
     )
     controller.watch(pools.objects, news.object_changed)
-    controller.watch(pools.machine_pools, news.owner_changed)
-    controller.watch(pools.clusters, news.cluster_changed)
-    controller.watch(pools.planes, news.control_plane_changed)
+    controller.watch(pools.around.machine_pools, news.owner_changed)
+    controller.watch(pools.around.clusters, news.cluster_changed)
+    controller.watch(pools.around.planes, news.control_plane_changed)
     controller.watch(pools.keeper.templates.secrets, news.secret_changed)
 
 
@@ -44,7 +44,7 @@ class News:
     """News for AWSManagedMachinePools."""
 
     def __init__(self, pools: AWSManagedMachinePoolReconciler) -> None:
-        self._pools = pools
+        self._around = pools.around
 
     def object_changed(
         self, old: AWSManagedMachinePool | None, new: AWSManagedMachinePool | None
@@ -58,13 +58,13 @@ class News:
         """A MachinePool that wants another number, version, boot data or scaler."""
         if new is None or (old is not None and intents.of_machine_pool(old) == intents.of_machine_pool(new)):
             return ()
-        return _pool_of(new)
+        return self._around.pool_of(new)
 
     def cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
         """A Cluster that comes, is paused, or goes on."""
         if new is None or (old is not None and _facts(old) == _facts(new)):
             return ()
-        return self._of(new.key)
+        return self._around.pools_of(new.key)
 
     def control_plane_changed(
         self, old: AWSManagedControlPlane | None, new: AWSManagedControlPlane | None
@@ -73,21 +73,21 @@ class News:
         if new is None or (old is not None and _shown(old) == _shown(new)):
             return ()
         namespace = new.metadata.namespace
-        return [key for owner in new.metadata.owner_references for key in self._of(ObjectKey(namespace, owner.name))]
+        return [
+            key
+            for owner in new.metadata.owner_references
+            for key in self._around.pools_of(ObjectKey(namespace, owner.name))
+        ]
 
     def secret_changed(self, old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
         """Boot data that came, or is another."""
         secret = new or old
         if secret is None:
             return ()
-        pools = self._pools.machine_pools.list(secret.metadata.namespace)
+        pools = self._around.machine_pools.list(secret.metadata.namespace)
         named = secret.metadata.name
         those = (p for p in pools if p.spec.template.spec.bootstrap.data_secret_name == named)
-        return [key for pool in those for key in _pool_of(pool)]
-
-    def _of(self, cluster: ObjectKey) -> list[ObjectKey]:
-        pools = self._pools.machine_pools.list(cluster.namespace)
-        return [key for pool in pools if pool.spec.cluster_name == cluster.name for key in _pool_of(pool)]
+        return [key for pool in those for key in self._around.pool_of(pool)]
 
 
 def _facts(cluster: Cluster) -> tuple[object, ...]:
@@ -97,9 +97,3 @@ def _facts(cluster: Cluster) -> tuple[object, ...]:
 def _shown(obj: AWSManagedControlPlane) -> tuple[object, ...]:
     owners = tuple(owner.uid for owner in obj.metadata.owner_references)
     return (obj.spec, owners, obj.status.ready, obj.status.version, obj.status.network_status)
-
-
-def _pool_of(pool: MachinePool) -> list[ObjectKey]:
-    reference = pool.spec.template.spec.infrastructure_ref
-    same = reference.group_kind == AWSManagedMachinePool.RESOURCE.group_kind
-    return [ObjectKey(pool.metadata.namespace, reference.name)] if same else []

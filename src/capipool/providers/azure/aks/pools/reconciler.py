@@ -12,10 +12,8 @@ under way; the operation in the status says how it ended. Never waits, never rep
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
-from capipool.api.constants import GROUP, Label
-from capipool.api.core import Cluster, MachinePool
+from capipool.api.core import MachinePool
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.aks import places
@@ -37,6 +35,7 @@ from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 from capipool.sdk import Intervals, NotOwned, ProviderError, conditions
 from capipool.sdk.inputs import is_externally_scaled, is_paused
+from capipool.sdk.managed import pools as managed
 
 FINALIZER = "azurecluster.infrastructure.cluster.x-k8s.io"
 """Upstream's: it has the same for all of its kinds."""
@@ -45,14 +44,7 @@ INTERVALS = Intervals(CONVERGING, REST)
 """How often a pool is looked at: while something is under way, and when all is well."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """A pool, and whom it belongs to."""
-
-    obj: AzureManagedMachinePool
-    owner: MachinePool | None
-    cluster: Cluster | None
-    plane: AzureManagedControlPlane | None
+World = managed.World[AzureManagedMachinePool, AzureManagedControlPlane]
 
 
 class AzureManagedMachinePoolReconciler:
@@ -70,9 +62,7 @@ class AzureManagedMachinePoolReconciler:
         self._orders = Orders(aks, self._writes, manager)
         self._deletion = Deletion(aks, self._writes, self._orders, manager)
         self.objects = manager.caches.of(AzureManagedMachinePool)
-        self.machine_pools = manager.caches.of(MachinePool)
-        self.clusters = manager.caches.of(Cluster)
-        self.planes = manager.caches.of(AzureManagedControlPlane)
+        self.around = managed.Surroundings(manager.caches, AzureManagedMachinePool, AzureManagedControlPlane)
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step. Safe to repeat, and to be cut off anywhere."""
@@ -80,7 +70,7 @@ class AzureManagedMachinePoolReconciler:
         if obj is None:
             self._orders.forget(key)
             return DONE
-        world = self._world(obj)
+        world = self.around.of(obj)
         if is_paused(obj, world.cluster):
             return DONE
         try:
@@ -92,18 +82,6 @@ class AzureManagedMachinePoolReconciler:
                 await self._writes.status(obj, statuses.of_error(obj, error, self._clock.now()))
                 self._events.event(obj, "Warning", error.reason, str(error))
             return RequeueAfter(min(error.delay or self._converging, self._rest))
-
-    def _world(self, obj: AzureManagedMachinePool) -> World:
-        namespace, owner = obj.metadata.namespace, None
-        for reference in obj.metadata.owner_references:
-            if reference.group_kind == (GROUP, MachinePool.RESOURCE.kind):
-                owner = self.machine_pools.get(ObjectKey(namespace, reference.name))
-        name = owner.spec.cluster_name if owner is not None else obj.metadata.labels.get(Label.CLUSTER_NAME, "")
-        cluster = self.clusters.get(ObjectKey(namespace, name)) if name else None
-        plane, named = None, cluster.spec.control_plane_ref if cluster is not None else None
-        if named is not None and named.group_kind == AzureManagedControlPlane.RESOURCE.group_kind:
-            plane = self.planes.get(ObjectKey(namespace, named.name))
-        return World(obj, owner, cluster, plane)
 
     async def _step(self, world: World) -> dt.timedelta | None:
         """Returns when to come again; None waits for news. Raises ProviderError, ApiError."""
