@@ -34,6 +34,11 @@ class Call:
         """As asked for; URLs in answers repeat it."""
         return self.query.get("api-version", "")
 
+    def resource_id(self, kind: str) -> str:
+        """The ID of the resource of a kind that the path names. Raises ArmError where its group is not there."""
+        group = self.subscription.group(self.params["group"])
+        return f"{self.subscription.world.group_path(group.name)}/providers/{kind}/{self.params['name']}"
+
     def flag(self, name: str) -> bool:
         """A true or false of the query."""
         return self.query.get(name, "").lower() == "true"

@@ -19,9 +19,7 @@ _POOL = f"{_POOLS}/{{pool}}"
 
 
 def _seek(call: Call) -> ManagedCluster | None:
-    group = call.subscription.group(call.params["group"])
-    cluster_id = f"{call.subscription.world.group_path(group.name)}/providers/{KIND}/{call.params['name']}"
-    return call.subscription.clusters.get(cluster_id.lower())
+    return call.subscription.clusters.get(call.resource_id(KIND).lower())
 
 
 def _find(call: Call) -> ManagedCluster:

@@ -19,16 +19,6 @@ ONE = f"{ALL}/{{instance}}"
 _READ = "virtualMachineScaleSets/virtualMachines/read"
 _WRITE = "virtualMachineScaleSets/virtualMachines/write"
 _DELETE = "virtualMachineScaleSets/virtualMachines/delete"
-_VERBS = (
-    "deallocate",
-    "start",
-    "restart",
-    "poweroff",
-    "reimage",
-    "reimageall",
-    "redeploy",
-    "performMaintenance",
-)
 _FILTER = re.compile(
     r"\s*(?:startswith\(\s*instanceView/statuses/code\s*,\s*'(?P<start>[^']*)'\s*\)(?:\s+eq\s+true)?"
     r"|properties/latestModelApplied\s+eq\s+(?P<latest>true|false)"
@@ -161,7 +151,7 @@ ROUTES = (
             f"virtualMachineScaleSets/virtualMachines/{verb}/action",
             functools.partial(act, verb=verb),
         )
-        for verb in _VERBS
+        for verb in scalesets.OF_MACHINES
     ),
     Route("POST", f"{ONE}/simulateEviction", "virtualMachineScaleSets/virtualMachines/simulateEviction/action", evict),
     Route("GET", f"{ONE}/extensions", "virtualMachineScaleSets/virtualMachines/extensions/read", extensions),

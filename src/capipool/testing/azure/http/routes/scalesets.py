@@ -15,25 +15,14 @@ COMPUTE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Micros
 ALL = f"{COMPUTE}/virtualMachineScaleSets"
 ONE = f"{ALL}/{{name}}"
 _SUBSCRIPTION = "/subscriptions/{subscription}/providers/Microsoft.Compute"
-_VERBS = (
-    "deallocate",
-    "start",
-    "restart",
-    "poweroff",
-    "reimage",
-    "reimageall",
-    "redeploy",
-    "performMaintenance",
-    "reapply",
-    "manualupgrade",
-)
+OF_MACHINES = ("deallocate", "start", "restart", "poweroff", "reimage", "reimageall", "redeploy", "performMaintenance")
+"""What can be done to one machine of a scale set, or to many."""
+_VERBS = (*OF_MACHINES, "reapply", "manualupgrade")
 
 
 def seek(call: Call) -> ScaleSet | None:
     """The scale set that the path names, if there is one in its group, which there must be."""
-    group = call.subscription.group(call.params["group"])
-    scale_set_id = f"{call.subscription.world.group_path(group.name)}/providers/{KIND}/{call.params['name']}"
-    return call.subscription.scale_sets.get(scale_set_id.lower())
+    return call.subscription.scale_sets.get(call.resource_id(KIND).lower())
 
 
 def find(call: Call) -> ScaleSet:

@@ -21,13 +21,8 @@ _OWNER = re.compile(r"\s*'?virtualMachineScaleSet/id'?\s+eq\s+'([^']*)'\s*", re.
 _VERBS = ("deallocate", "start", "restart", "powerOff", "reimage", "redeploy", "reapply")
 
 
-def _id(call: Call, kind: str) -> str:
-    group = call.subscription.group(call.params["group"])
-    return f"{call.subscription.world.group_path(group.name)}/providers/{kind}/{call.params['name']}"
-
-
 def _find(call: Call) -> Found:
-    if (found := virtualmachines.find(call.subscription, _id(call, KIND))) is None:
+    if (found := virtualmachines.find(call.subscription, call.resource_id(KIND))) is None:
         raise resource_not_found(KIND, call.params["name"], call.params["group"])
     return found
 
@@ -39,7 +34,7 @@ def _view(found: Found, *, view: bool = False) -> Raw:
 
 def put(call: Call) -> Answer:
     """Create, or update what is there."""
-    machine_id = _id(call, KIND)
+    machine_id = call.resource_id(KIND)
     found = virtualmachines.find(call.subscription, machine_id)
     call.check_etag(found.machine.etag if found is not None else None)
     if found is not None:
@@ -72,7 +67,7 @@ def instance_view(call: Call) -> Answer:
 
 def delete(call: Call) -> Answer:
     """Begin the deletion; 204 where there is nothing to delete."""
-    if (found := virtualmachines.find(call.subscription, _id(call, KIND))) is None:
+    if (found := virtualmachines.find(call.subscription, call.resource_id(KIND))) is None:
         return Answer(204)
     return accepted(call, virtualmachines.delete(call.subscription, found, force=call.flag("forceDeletion")))
 
@@ -149,13 +144,15 @@ def put_extension(call: Call) -> Answer:
 
 def put_interface(call: Call) -> Answer:
     """Create or change an interface; done at once."""
-    made, new = interfaces.put(call.subscription, _id(call, interfaces.KIND), call.params["name"], call.document())
+    made, new = interfaces.put(
+        call.subscription, call.resource_id(interfaces.KIND), call.params["name"], call.document()
+    )
     return Answer(201 if new else 200, made)
 
 
 def get_interface(call: Call) -> Answer:
     """One interface."""
-    found = call.subscription.interfaces.get(_id(call, interfaces.KIND).lower())
+    found = call.subscription.interfaces.get(call.resource_id(interfaces.KIND).lower())
     if found is None:
         raise resource_not_found(interfaces.KIND, call.params["name"], call.params["group"])
     return Answer(200, found)
@@ -163,7 +160,7 @@ def get_interface(call: Call) -> Answer:
 
 def delete_interface(call: Call) -> Answer:
     """Remove an interface; 204 where there is none."""
-    interface_id = _id(call, interfaces.KIND)
+    interface_id = call.resource_id(interfaces.KIND)
     if (found := call.subscription.interfaces.get(interface_id.lower())) is None:
         return Answer(204)
     interfaces.delete(call.subscription, found)
