@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from capipool.api import indexes
 from capipool.core.machinepool import nodes, watches
 from capipool.core.machinepool.decide import decide
 from capipool.core.machinepool.world import Nodes
@@ -125,8 +126,8 @@ def index_by_node_name(case: Case) -> None:
 
 @operation("index_by_provider_id")
 def index_by_provider_id(case: Case) -> None:
-    assert case.expect.get("indexField", watches.BY_PROVIDER_ID) == watches.BY_PROVIDER_ID
-    expect.same(case.expect["keys"], list(watches.provider_ids(machinepools.pool(case.given["machinePool"]))))
+    assert case.expect.get("indexField", indexes.PROVIDER_ID_LIST) == indexes.PROVIDER_ID_LIST
+    expect.same(case.expect["keys"], list(indexes.pool_provider_ids(machinepools.pool(case.given["machinePool"]))))
 
 
 def _nodes(given: Any) -> Nodes:

@@ -57,7 +57,12 @@ class Cache(Generic[T]):
         return self._store.by(_OWNED_BY, uid)
 
     def add_index(self, name: str, values: Callable[[T], Iterable[str]]) -> None:
-        """Keep an index from now on, also over what is there already. Adding one of the same name has no effect."""
+        """Keep an index from now on, also over what is there already.
+
+        A cache is shared, and so is an index: controllers that search it in the same way add the same function under
+        the same name, and from the second on that has no effect. So let it be a function of a module, not a lambda,
+        which is another one each time. Raises ValueError where another function has the name already.
+        """
         self._store.add_index(name, values)
 
     def subscribe(self, subscriber: Subscriber[T]) -> Callable[[], None]:

@@ -123,8 +123,17 @@ class Store(Generic[T]):
         return name in self._indexes
 
     def add_index(self, name: str, values: Callable[[T], Iterable[str]]) -> None:
-        """Keep an index from now on, over the objects there are too. Adding it again has no effect."""
-        if name in self._indexes:
+        """Keep an index from now on, over the objects there are too. Adding the same again has no effect.
+
+        Raises ValueError where another function has the name already: who came second would read the first's values.
+        """
+        kept = self._indexes.get(name)
+        if kept is not None:
+            if kept.values != values:
+                taken, other = _named(kept.values), _named(values)
+                raise ValueError(
+                    f"{self.name}: index {name!r} is by {taken} already; the one by {other} needs another name"
+                )
             return
         index = Index(name, values)
         for obj in self.all():
@@ -228,6 +237,11 @@ class Store(Generic[T]):
         except Exception as error:  # one subscriber's failure is not the others'
             obj = new or old
             _log.error("subscriber failed", kind=self.name, object=str(obj.key) if obj else "", exc_info=error)
+
+
+def _named(values: Callable[..., object]) -> str:
+    """A function, for people."""
+    return f"{getattr(values, '__module__', '?')}.{getattr(values, '__qualname__', repr(values))}"
 
 
 def _same(old: Object, new: Object) -> bool:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
+from capipool.api import indexes
 from capipool.api.builtin import Node
 from capipool.api.constants import Annotation, ConditionType
 from capipool.api.core import Cluster, Machine, MachinePool
@@ -25,7 +26,6 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 COALESCE = dt.timedelta(milliseconds=100)
 """Nodes and instances change in bursts; a pool is looked at once for all that happens in this time."""
-_CLUSTER_NAME = "spec.clusterName"
 _DATA_SECRET = "spec.template.spec.bootstrap.dataSecretName"
 
 
@@ -45,7 +45,7 @@ class Watches(Generic[ObjectT]):
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch everything that matters."""
         pools = self._inputs.machine_pools
-        pools.add_index(_CLUSTER_NAME, lambda p: [f"{p.metadata.namespace}/{p.spec.cluster_name}"])
+        pools.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
         pools.add_index(_DATA_SECRET, _data_secret)
         controller.watch(self._reconciler.objects, self._object_changed)
         controller.watch(pools, self._machine_pool_changed)
@@ -113,7 +113,7 @@ class Watches(Generic[ObjectT]):
         return [key for pool in those if (key := self._object_of(pool)) is not None]
 
     def _of_cluster(self, cluster: ObjectKey) -> list[ObjectKey]:
-        those = self._inputs.machine_pools.by(_CLUSTER_NAME, str(cluster))
+        those = self._inputs.machine_pools.by(indexes.CLUSTER_NAME, str(cluster))
         return [key for pool in those if (key := self._object_of(pool)) is not None]
 
     def _object_of(self, pool: MachinePool) -> ObjectKey | None:

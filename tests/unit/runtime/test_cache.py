@@ -278,7 +278,7 @@ async def test_indexes_follow_changes_and_may_come_late(server: FakeServer, cach
     server.put(Pool.RESOURCE, pool("a", zone="x"))
     cache = caches.of(Pool)
     await cache.synced()
-    cache.add_index("zone", lambda p: [p.spec.zone] if p.spec.zone else [])
+    cache.add_index("zone", zones)
     server.put(Pool.RESOURCE, pool("b", zone="x"))
     server.put(Pool.RESOURCE, pool("c", zone="y"))
     await asyncio.sleep(1)
@@ -290,6 +290,32 @@ async def test_indexes_follow_changes_and_may_come_late(server: FakeServer, cach
     assert cache.by("zone", "x") == []
     with pytest.raises(KeyError):
         cache.by("colour", "red")
+
+
+def zones(p: Pool) -> list[str]:
+    return [p.spec.zone] if p.spec.zone else []
+
+
+@caching
+async def test_an_index_that_is_added_again_is_shared(server: FakeServer, caches: Caches) -> None:
+    server.put(Pool.RESOURCE, pool("a", zone="x"))
+    cache = caches.of(Pool)
+    cache.add_index("zone", zones)
+    await cache.synced()
+    caches.of(Pool).add_index("zone", zones)
+    assert [p.metadata.name for p in cache.by("zone", "x")] == ["a"]
+
+
+@caching
+async def test_a_name_of_an_index_is_not_given_to_another_function(server: FakeServer, caches: Caches) -> None:
+    server.put(Pool.RESOURCE, pool("a", zone="x"))
+    cache = caches.of(Pool)
+    cache.add_index("zone", zones)
+    await cache.synced()
+    with pytest.raises(ValueError, match=r"Pool: index 'zone' is by .*\.zones already; the one by .*<lambda> needs"):
+        cache.add_index("zone", lambda p: [p.metadata.name])
+    assert [p.metadata.name for p in cache.by("zone", "x")] == ["a"]
+    assert cache.by("zone", "a") == []
 
 
 @caching

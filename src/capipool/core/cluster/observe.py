@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
+from capipool.api import indexes
 from capipool.api.constants import ConditionType, Label
 from capipool.api.core import (
     Cluster,
@@ -23,7 +24,6 @@ from capipool.runtime.cache import Cache
 from capipool.runtime.manager import Manager
 from capipool.workload.connections import Connections
 
-BY_CLUSTER = "cluster"
 BY_CLUSTER_ALONE = "cluster, of what belongs to nothing else"
 
 T = TypeVar("T", bound=Object)
@@ -39,20 +39,20 @@ class Observer:
         self.deployments = manager.caches.of(MachineDeployment, namespace)
         self.sets = manager.caches.of(MachineSet, namespace)
         self.machines = manager.caches.of(Machine, namespace)
-        self.pools.add_index(BY_CLUSTER, _of_cluster)
-        self.deployments.add_index(BY_CLUSTER, _of_cluster)
-        self.sets.add_index(BY_CLUSTER_ALONE, lambda s: () if is_controlled(s) else _of_cluster(s))
-        self.machines.add_index(BY_CLUSTER_ALONE, lambda m: _of_cluster(m) if stands_alone(m) else ())
+        self.pools.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
+        self.deployments.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
+        self.sets.add_index(BY_CLUSTER_ALONE, _of_set_alone)
+        self.machines.add_index(BY_CLUSTER_ALONE, _of_machine_alone)
 
     async def observe(self, cluster: Cluster) -> World:
         """The world of a Cluster now. Raises ApiError or TimeoutError where a provider's kind cannot be read."""
-        key, scope = cluster.key, _scoped(cluster.metadata.namespace, cluster.metadata.name)
+        key, scope = cluster.key, str(cluster.key)
         return World(
             cluster=cluster,
             infra=await self._infra(cluster, cluster.spec.infrastructure_ref),
             control_plane=await self._control_plane(cluster, cluster.spec.control_plane_ref),
-            pools=_sorted(self.pools, BY_CLUSTER, scope),
-            deployments=_sorted(self.deployments, BY_CLUSTER, scope),
+            pools=_sorted(self.pools, indexes.CLUSTER_NAME, scope),
+            deployments=_sorted(self.deployments, indexes.CLUSTER_NAME, scope),
             sets=_sorted(self.sets, BY_CLUSTER_ALONE, scope),
             machines=_sorted(self.machines, BY_CLUSTER_ALONE, scope),
             connected=self._connections.get(key) is not None,
@@ -126,12 +126,12 @@ def stands_alone(machine: Machine) -> bool:
     return not is_controlled(machine) and Label.MACHINE_POOL_NAME not in labels
 
 
-def _of_cluster(obj: MachinePool | MachineDeployment | MachineSet | Machine) -> tuple[str, ...]:
-    return (_scoped(obj.metadata.namespace, obj.spec.cluster_name),)
+def _of_set_alone(machine_set: MachineSet) -> tuple[str, ...]:
+    return () if is_controlled(machine_set) else indexes.cluster_name(machine_set)
 
 
-def _scoped(namespace: str, name: str) -> str:
-    return f"{namespace}/{name}"
+def _of_machine_alone(machine: Machine) -> tuple[str, ...]:
+    return indexes.cluster_name(machine) if stands_alone(machine) else ()
 
 
 def _sorted(cache: Cache[T], index: str, value: str) -> tuple[T, ...]:

@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 from typing import TypeVar
 
+from capipool.api import indexes
 from capipool.api.constants import GROUP, Annotation, ConditionType, Label
 from capipool.api.core import (
     Cluster,
@@ -39,7 +40,7 @@ def control_plane_of(machine: Machine) -> tuple[str, ...]:
     """Under `CONTROL_PLANE_MACHINES`: a cluster's control plane machines."""
     if Label.MACHINE_CONTROL_PLANE not in machine.metadata.labels or machine.deleting:
         return ()
-    return (f"{machine.metadata.namespace}/{machine.spec.cluster_name}",)
+    return indexes.cluster_name(machine)
 
 
 class Observer:
@@ -127,8 +128,7 @@ class Observer:
         return await self._references.get(reference, machine.metadata.namespace, confirm_gone=machine.deleting)
 
     async def _control_plane(self, machine: Machine, cluster: Cluster | None) -> ControlPlane:
-        scope = f"{machine.metadata.namespace}/{machine.spec.cluster_name}"
-        count = len(self._machines.by(CONTROL_PLANE_MACHINES, scope))
+        count = len(self._machines.by(CONTROL_PLANE_MACHINES, *indexes.cluster_name(machine)))
         reference = cluster.spec.control_plane_ref if cluster is not None else None
         if reference is None:
             return ControlPlane(machines=count)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from capipool.api import indexes
 from capipool.api.builtin import CustomResourceDefinition, Node
 from capipool.api.constants import GROUP, Annotation
 from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachineDeployment, MachineSet
-from capipool.api.indexes import NODE_NAME, PROVIDER_ID, machine_node_name, machine_provider_id
 from capipool.core import ownership, references
 from capipool.core.machine import nodes as machine_nodes
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import GroupKind, ObjectKey
 from capipool.runtime.cache import Cache
 
-BY_CLUSTER = "spec.clusterName"
 BY_REFERENCE = "reference"
 BY_KIND = "kind of reference"
 BY_SET = "machine set"
@@ -22,14 +21,14 @@ BY_SET = "machine set"
 
 def add_indexes(machines: Cache[Machine]) -> None:
     """The indexes by which machines are found here."""
-    machines.add_index(BY_CLUSTER, lambda m: (f"{m.metadata.namespace}/{m.spec.cluster_name}",))
+    machines.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
     machines.add_index(
         BY_REFERENCE, lambda m: [_reference(r.group_kind, m.metadata.namespace, r.name) for r in refs(m)]
     )
     machines.add_index(BY_KIND, lambda m: {str(r.group_kind) for r in refs(m)})
     machines.add_index(BY_SET, _set_uid)
-    machines.add_index(PROVIDER_ID, machine_provider_id)
-    machines.add_index(NODE_NAME, machine_node_name)
+    machines.add_index(indexes.PROVIDER_ID, indexes.machine_provider_id)
+    machines.add_index(indexes.NODE_NAME, indexes.machine_node_name)
 
 
 def refs(machine: Machine) -> list[ContractVersionedObjectReference]:
@@ -56,7 +55,7 @@ def cluster_changed(machines: Cache[Machine], old: Cluster | None, new: Cluster 
 
 def of_cluster(machines: Cache[Machine], cluster: ObjectKey) -> list[ObjectKey]:
     """The machines of a Cluster."""
-    return [m.key for m in machines.by(BY_CLUSTER, f"{cluster.namespace}/{cluster.name}")]
+    return [m.key for m in machines.by(indexes.CLUSTER_NAME, str(cluster))]
 
 
 def provider_changed(
@@ -106,8 +105,10 @@ def node_changed(machines: Cache[Machine], cluster: ObjectKey, old: Node | None,
     node = new or old
     if node is None:
         return []
-    found = {m.key: m for m in machines.by(NODE_NAME, node.metadata.name)}
-    found |= {m.key: m for m in machines.by(PROVIDER_ID, node.spec.provider_id)} if node.spec.provider_id else {}
+    found = {m.key: m for m in machines.by(indexes.NODE_NAME, node.metadata.name)}
+    found |= (
+        {m.key: m for m in machines.by(indexes.PROVIDER_ID, node.spec.provider_id)} if node.spec.provider_id else {}
+    )
     own = [m for m in found.values() if (m.metadata.namespace, m.spec.cluster_name) == cluster]
     if machine_nodes.is_relevant_change(old, new):
         return [m.key for m in own]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from capipool.api import indexes
 from capipool.api.constants import GROUP, ConditionType, Label
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
 from capipool.core import gathering
@@ -25,7 +26,6 @@ from capipool.runtime.reconcile import DONE, Result
 
 _log = Logger("capipool.core.machinedeployment")
 
-BY_CLUSTER = "spec.clusterName"
 BY_TEMPLATE = "template"
 _DEPLOYMENT = GroupKind(GROUP, "MachineDeployment")
 
@@ -38,7 +38,7 @@ class MachineDeploymentReconciler:
         self._options = options
         self._references = References(manager)
         self._deployments = manager.caches.of(MachineDeployment, options.namespace)
-        self._deployments.add_index(BY_CLUSTER, lambda d: (f"{d.metadata.namespace}/{d.spec.cluster_name}",))
+        self._deployments.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
         self._deployments.add_index(BY_TEMPLATE, _templates)
         self._observer = Observer(manager, self._references, options.namespace)
         self._controller: Controller | None = None
@@ -82,8 +82,7 @@ class MachineDeploymentReconciler:
         cluster = new or old
         if cluster is None or (old is not None and new is not None and _of_cluster(old) == _of_cluster(new)):
             return ()
-        scope = f"{cluster.metadata.namespace}/{cluster.metadata.name}"
-        return [d.key for d in self._deployments.by(BY_CLUSTER, scope)]
+        return [d.key for d in self._deployments.by(indexes.CLUSTER_NAME, str(cluster.key))]
 
     def _template_changed(self, old: Unstructured | None, new: Unstructured | None) -> Iterable[ObjectKey]:
         """A template that came, or went."""

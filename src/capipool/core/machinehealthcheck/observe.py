@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from capipool.api import indexes
 from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
 from capipool.core.machinehealthcheck import health, pools
 from capipool.core.machinehealthcheck.world import External, World
@@ -13,19 +14,6 @@ from capipool.runtime.cache import Cache
 from capipool.runtime.manager import Manager
 from capipool.workload.connections import Connections
 
-BY_CLUSTER = "spec.clusterName"
-BY_PROVIDER_ID = "spec.providerIDList"
-
-
-def of_cluster(obj: Machine | MachinePool | MachineHealthCheck) -> tuple[str, ...]:
-    """The index value of what belongs to a cluster."""
-    return (f"{obj.metadata.namespace}/{obj.spec.cluster_name}",)
-
-
-def provider_ids(pool: MachinePool) -> tuple[str, ...]:
-    """The index values of a pool under `BY_PROVIDER_ID`."""
-    return pool.spec.provider_id_list
-
 
 class Observer:
     """Reads the world of one health check."""
@@ -34,10 +22,10 @@ class Observer:
         self._client = manager.client
         self._clusters = manager.caches.of(Cluster, namespace)
         self.machines: Cache[Machine] = manager.caches.of(Machine, namespace)
-        self.machines.add_index(BY_CLUSTER, of_cluster)
+        self.machines.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
         self.pools: Cache[MachinePool] = manager.caches.of(MachinePool, namespace)
-        self.pools.add_index(BY_CLUSTER, of_cluster)
-        self.pools.add_index(BY_PROVIDER_ID, provider_ids)
+        self.pools.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
+        self.pools.add_index(indexes.PROVIDER_ID_LIST, indexes.pool_provider_ids)
         self._connections = connections
         self._references = references
 
@@ -45,9 +33,8 @@ class Observer:
         """The world of a health check now. Raises ApiError, TimeoutError where a remediation kind cannot be read."""
         cluster = ObjectKey(check.metadata.namespace, check.spec.cluster_name)
         connected = self._connections.get(cluster)
-        belonging = f"{cluster.namespace}/{cluster.name}"
-        machines = sorted(self.machines.by(BY_CLUSTER, belonging), key=lambda m: m.key)
-        those = sorted(self.pools.by(BY_CLUSTER, belonging), key=lambda p: p.key)
+        machines = sorted(self.machines.by(indexes.CLUSTER_NAME, str(cluster)), key=lambda m: m.key)
+        those = sorted(self.pools.by(indexes.CLUSTER_NAME, str(cluster)), key=lambda p: p.key)
         nodes = connected.nodes if connected is not None else None
         return World(
             check=check,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from capipool.api import indexes
 from capipool.api.builtin import CustomResourceDefinition, Node
 from capipool.api.constants import Annotation
 from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
-from capipool.api.indexes import NODE_NAME, machine_node_name
 from capipool.core import gathering
 from capipool.core.machinehealthcheck import apply, external
 from capipool.core.machinehealthcheck.decide import decide
-from capipool.core.machinehealthcheck.observe import BY_CLUSTER, BY_PROVIDER_ID, Observer, of_cluster
+from capipool.core.machinehealthcheck.observe import Observer
 from capipool.core.options import Options
 from capipool.core.references import References, kind_of
 from capipool.machinery.objects import Unstructured
@@ -33,10 +33,10 @@ class MachineHealthCheckReconciler:
         self._connections = connections
         self._options = options
         self._checks = manager.caches.of(MachineHealthCheck, options.namespace)
-        self._checks.add_index(BY_CLUSTER, of_cluster)
+        self._checks.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
         self._references = References(manager)
         self._observer = Observer(manager, connections, self._references, options.namespace)
-        self._observer.machines.add_index(NODE_NAME, machine_node_name)
+        self._observer.machines.add_index(indexes.NODE_NAME, indexes.machine_node_name)
         self._unfollow: dict[ObjectKey, Callable[[], None]] = {}
         self._controller: Controller | None = None
 
@@ -133,7 +133,7 @@ class MachineHealthCheckReconciler:
         return ()
 
     def _of(self, cluster: ObjectKey) -> list[ObjectKey]:
-        return [check.key for check in self._checks.by(BY_CLUSTER, f"{cluster.namespace}/{cluster.name}")]
+        return [check.key for check in self._checks.by(indexes.CLUSTER_NAME, str(cluster))]
 
     def _connection_changed(self, cluster: ObjectKey, connected: WorkloadCluster | None) -> None:
         """Follow the nodes of a cluster while it is connected."""
@@ -151,8 +151,10 @@ class MachineHealthCheckReconciler:
         node = new or old
         if node is None or (old is not None and new is not None and _of_node(old) == _of_node(new)):
             return
-        machines = self._observer.machines.by(NODE_NAME, node.metadata.name)
-        pools = self._observer.pools.by(BY_PROVIDER_ID, node.spec.provider_id) if node.spec.provider_id else ()
+        machines = self._observer.machines.by(indexes.NODE_NAME, node.metadata.name)
+        pools = (
+            self._observer.pools.by(indexes.PROVIDER_ID_LIST, node.spec.provider_id) if node.spec.provider_id else ()
+        )
         of_machines = ((m.metadata.namespace, m.spec.cluster_name) for m in machines)
         of_pools = ((p.metadata.namespace, p.spec.cluster_name) for p in pools)
         if cluster in of_machines or cluster in of_pools:

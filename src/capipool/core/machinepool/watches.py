@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from capipool.api import labels
+from capipool.api import indexes, labels
 from capipool.api.builtin import CustomResourceDefinition, Node
 from capipool.api.constants import Annotation, Label
 from capipool.api.core import Cluster, Machine, MachinePool
@@ -19,22 +19,20 @@ from capipool.machinery.resource import GroupKind, ObjectKey
 from capipool.runtime.cache import Cache
 from capipool.workload import nodes, nodesync
 
-BY_CLUSTER = "cluster"
 BY_REFERENCE = "reference"
 BY_KIND = "kind of reference"
 BY_NODE_NAME = "status.nodeRefs.name"
-BY_PROVIDER_ID = "spec.providerIDList"
 BY_LABEL = "pool name label"
 
 
 def add_indexes(pools: Cache[MachinePool]) -> None:
     """The indexes by which pools are found here."""
-    pools.add_index(BY_CLUSTER, lambda pool: (_scoped(pool.metadata.namespace, pool.spec.cluster_name),))
+    pools.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
     pools.add_index(BY_REFERENCE, _references)
     pools.add_index(BY_KIND, _kinds)
     pools.add_index(BY_NODE_NAME, node_names)
-    pools.add_index(BY_PROVIDER_ID, provider_ids)
-    pools.add_index(BY_LABEL, lambda pool: (_scoped(pool.metadata.namespace, labels.format_value(pool.metadata.name)),))
+    pools.add_index(indexes.PROVIDER_ID_LIST, indexes.pool_provider_ids)
+    pools.add_index(BY_LABEL, _label)
 
 
 def node_names(pool: MachinePool) -> tuple[str, ...]:
@@ -42,14 +40,9 @@ def node_names(pool: MachinePool) -> tuple[str, ...]:
     return tuple(ref.name for ref in pool.status.node_refs if ref.name)
 
 
-def provider_ids(pool: MachinePool) -> tuple[str, ...]:
-    """The provider IDs of a pool's instances."""
-    return tuple(filter(None, pool.spec.provider_id_list))
-
-
 def of_cluster(pools: Cache[MachinePool], cluster: ObjectKey) -> Sequence[MachinePool]:
     """The pools of a Cluster."""
-    return pools.by(BY_CLUSTER, _scoped(*cluster))
+    return pools.by(indexes.CLUSTER_NAME, str(cluster))
 
 
 def cluster_changed(pools: Cache[MachinePool], old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
@@ -141,7 +134,7 @@ def pools_of_node(pools: Cache[MachinePool], node: Node, cluster: ObjectKey | No
     listed = node.spec.provider_id
     if not listed:
         return by_name
-    by_id = _in_cluster(pools.by(BY_PROVIDER_ID, listed), owner)
+    by_id = _in_cluster(pools.by(indexes.PROVIDER_ID_LIST, listed), owner)
     if len(by_name) == 1 and (not by_id or by_id == by_name):
         return by_name
     return by_id or by_name
@@ -157,6 +150,10 @@ def _cluster_of(node: Node) -> ObjectKey | None:
     said = node.metadata.annotations
     namespace, name = said.get(Annotation.CLUSTER_NAMESPACE), said.get(Annotation.CLUSTER_NAME)
     return ObjectKey(namespace, name) if namespace and name else None
+
+
+def _label(pool: MachinePool) -> tuple[str, ...]:
+    return (_scoped(pool.metadata.namespace, labels.format_value(pool.metadata.name)),)
 
 
 def _references(pool: MachinePool) -> Collection[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from capipool.api import indexes
 from capipool.api.constants import GROUP, Annotation
 from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachineDeployment, MachineSet
 from capipool.contract import control_plane
@@ -24,7 +25,7 @@ def orphan_of(machine: Machine) -> tuple[str, ...]:
     """Under `ORPHANS`: machines that a set may adopt, by cluster."""
     if machine.deleting or any(o.controller for o in machine.metadata.owner_references):
         return ()
-    return (f"{machine.metadata.namespace}/{machine.spec.cluster_name}",)
+    return indexes.cluster_name(machine)
 
 
 class Observer:
@@ -71,10 +72,13 @@ class Observer:
 
     def _orphans(self, machine_set: MachineSet) -> tuple[Machine, ...]:
         selector = selectors.from_object(msgspec.to_builtins(machine_set.spec.selector))
-        scope = f"{machine_set.metadata.namespace}/{machine_set.spec.cluster_name}"
         if selector is None or not selector.requirements:
             return ()
-        found = (m for m in self.machines.by(ORPHANS, scope) if selector.matches(m.metadata.labels))
+        found = (
+            m
+            for m in self.machines.by(ORPHANS, *indexes.cluster_name(machine_set))
+            if selector.matches(m.metadata.labels)
+        )
         return tuple(sorted(found, key=lambda m: m.key))
 
     async def _template(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from capipool.api import indexes
 from capipool.api.builtin import CustomResourceDefinition
 from capipool.api.constants import GROUP, Annotation
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet, MachineTemplateSpec
@@ -26,7 +27,6 @@ from capipool.runtime.reconcile import DONE, Result
 
 _log = Logger("capipool.core.machineset")
 
-BY_CLUSTER = "spec.clusterName"
 BY_TEMPLATE = "template"
 BY_KIND = "kind of template"
 _SET = GroupKind(GROUP, "MachineSet")
@@ -40,7 +40,7 @@ class MachineSetReconciler:
         self._options = options
         self._references = References(manager)
         self._sets = manager.caches.of(MachineSet, options.namespace)
-        self._sets.add_index(BY_CLUSTER, lambda s: (f"{s.metadata.namespace}/{s.spec.cluster_name}",))
+        self._sets.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
         self._sets.add_index(BY_TEMPLATE, _templates)
         self._sets.add_index(BY_KIND, _kinds)
         self._observer = Observer(manager, self._references, options.namespace)
@@ -99,7 +99,7 @@ class MachineSetReconciler:
             if o.controller and o.group_kind == _SET
         }
         if new is not None and (scope := orphan_of(new)):
-            keys |= {s.key for s in self._sets.by(BY_CLUSTER, scope[0])}
+            keys |= {s.key for s in self._sets.by(indexes.CLUSTER_NAME, scope[0])}
         return keys
 
     def _deployment_changed(self, old: MachineDeployment | None, new: MachineDeployment | None) -> Iterable[ObjectKey]:
@@ -112,7 +112,7 @@ class MachineSetReconciler:
         cluster = new or old
         if cluster is None or (old is not None and new is not None and _of_cluster(old) == _of_cluster(new)):
             return ()
-        return [s.key for s in self._sets.by(BY_CLUSTER, f"{cluster.metadata.namespace}/{cluster.metadata.name}")]
+        return [s.key for s in self._sets.by(indexes.CLUSTER_NAME, str(cluster.key))]
 
     def _template_changed(self, old: Unstructured | None, new: Unstructured | None) -> Iterable[ObjectKey]:
         """A template that came is what sets wait for; one that changed is not looked at again."""

@@ -45,7 +45,7 @@ class Kubelets:
         self._rng = manager.rng
         self._instances = manager.caches.of(DevInstance)
         self._groups = manager.caches.of(DevScalingGroup)
-        self._instances.add_index(BY_CLUSTER, lambda i: [f"{i.metadata.namespace}/{i.spec.cluster_name}"])
+        self._instances.add_index(BY_CLUSTER, _cluster_of)
         self._connections = connections
         self._clusters: dict[ObjectKey, _Cluster] = {}
 
@@ -118,7 +118,7 @@ class _Cluster:
         """When each kubelet renews its lease next."""
         self._silent: dict[str, dt.datetime] = {}
         self._pods = workload.caches.of(Pod)
-        self._pods.add_index(BY_NODE, lambda p: [p.spec.node_name] if p.spec.node_name else [])
+        self._pods.add_index(BY_NODE, _node_of)
         self._pod_tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         for member in members:
@@ -303,6 +303,14 @@ class _Cluster:
 
     async def _remove(self, pod: Pod) -> None:
         await _gone(self._client.delete(Pod, pod.metadata.name, pod.metadata.namespace, grace_period_seconds=0))
+
+
+def _cluster_of(instance: DevInstance) -> tuple[str, ...]:
+    return (str(ObjectKey(instance.metadata.namespace, instance.spec.cluster_name)),)
+
+
+def _node_of(pod: Pod) -> tuple[str, ...]:
+    return (pod.spec.node_name,) if pod.spec.node_name else ()
 
 
 def _never_joins(instance: DevInstance) -> bool:

@@ -62,8 +62,8 @@ class Watches:
         self._connections = connections
         self._machines = caches.of(Machine)
         self._pools = caches.of(MachinePool)
-        self._machines.add_index(BY_CLUSTER, lambda machine: _cluster_of(machine, machine.spec))
-        self._pools.add_index(BY_CLUSTER, lambda pool: _cluster_of(pool, pool.spec.template.spec))
+        self._machines.add_index(BY_CLUSTER, _cluster_of_machine)
+        self._pools.add_index(BY_CLUSTER, _cluster_of_pool)
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch all that matters."""
@@ -109,6 +109,14 @@ class Watches:
         if name in (f"{cluster}-{certificates.CLUSTER_CA}", f"{cluster}-{inputs.KUBECONFIG_SUFFIX}"):
             return self.of_cluster(ObjectKey(namespace, cluster))
         return [ObjectKey(namespace, owner) for owner in owned] if type_ == "DELETED" else ()
+
+
+def _cluster_of_machine(machine: Machine) -> Iterable[str]:
+    return _cluster_of(machine, machine.spec)
+
+
+def _cluster_of_pool(pool: MachinePool) -> Iterable[str]:
+    return _cluster_of(pool, pool.spec.template.spec)
 
 
 def _cluster_of(owner: Object, spec: MachineSpec) -> Iterable[str]:
