@@ -267,7 +267,7 @@ def _instances(obj: Raw) -> list[Raw]:
 
 def _instance(instance: Raw, nodes: Mapping[str, Node]) -> Branch:
     provider_id = str(instance.get("providerID") or "")
-    title = str(instance.get("instanceName") or instance.get("instanceID") or provider_id.rpartition("/")[2])
+    title = str(instance.get("instanceName") or instance.get("instanceID") or _called(provider_id))
     node = nodes.get(provider_id)
     if node is None:
         state = str(instance.get("state") or "no node yet")
@@ -276,6 +276,12 @@ def _instance(instance: Raw, nodes: Mapping[str, Node]) -> Branch:
     state += "" if node.schedulable else ",SchedulingDisabled"
     tone: Tone = "good" if node.ready and node.schedulable else "waiting"
     return Branch(title, (state, f"Node/{node.name}", node.version), tone=tone)
+
+
+def _called(provider_id: str) -> str:
+    """What people call an instance: the last part of its ID; where that is a number, as in Azure, its scale set's."""
+    *before, last = provider_id.split("/")
+    return f"{before[-2]}_{last}" if last.isdigit() and len(before) > 1 and before[-2] else last
 
 
 def _shortened(instances: Sequence[Branch]) -> tuple[Branch, ...]:

@@ -56,6 +56,18 @@ def test_an_instance_that_a_status_names_by_its_id_alone_is_shown_once() -> None
     assert [line.split()[1:3] for line in lines[2:]] == [["i-1", "Ready"], ["i-2", "no"], ["i-0", "Ready"]]
 
 
+def test_an_instance_that_its_scale_set_only_numbers_is_shown_by_both() -> None:
+    shown = infrastructure(0)
+    group = "azure:///subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute"
+    shown["spec"]["providerIDList"] = [
+        f"{group}/virtualMachineScaleSets/workers/virtualMachines/0",
+        f"{group}/virtualMachines/workers_1a2b3c4d",
+        "7",
+    ]
+    lines = text(PoolFacts(pool(replicas=3), infrastructure=shown))
+    assert [line.split()[1] for line in lines[2:]] == ["workers_0", "workers_1a2b3c4d", "7"]
+
+
 def test_the_cause_is_shown_before_its_effects() -> None:
     obj = pool(
         condition("Available", "False", "1 of 2"),
