@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -285,9 +287,13 @@ def _is_earlier(known: Caller, caller: Caller) -> bool:
     return known != caller and about == (known.subscription, known.environment, known.identity.partition("@")[0])
 
 
+@functools.cache
 def _import() -> None:
+    """Import the library. Who keeps no log of its own is not told what it says: errors carry that to conditions."""
     import azure.identity.aio
     import azure.mgmt.compute.aio  # noqa: F401
+
+    logging.getLogger("azure").addHandler(logging.NullHandler())
 
 
 def client(caller: Caller, cloud: Cloud, credential: Any) -> Any:

@@ -73,8 +73,9 @@ class AzureClusterReconciler:
             return reconcile.DONE
         endpoint = await self._endpoint(obj, cluster)
         if not endpoint:
-            missing = "spec.controlPlaneEndpoint must be given, or the cluster's kubeconfig secret must be there"
-            await self._fail(obj, "ClusterFactsMissing", f"{missing}: {OUT_OF_SCOPE}")
+            secret = kubeconfig_secret_name(cluster.metadata.name)
+            missing = f"where the API server is must be given: by spec.controlPlaneEndpoint, or by the Secret {secret}"
+            await self._fail(obj, "ClusterFactsMissing", missing)
             return RequeueAfter(self._again)
         try:
             zones = await self._zones(obj, self._identities.of_cluster(obj))

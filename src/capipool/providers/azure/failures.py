@@ -7,6 +7,7 @@ part of every message: it is what one searches for.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from typing import Any
 
@@ -45,6 +46,14 @@ class Busy(OperationInProgress):
         self.delay = again
 
 
+class NoToken(PermissionDenied):
+    """Azure knows nobody by what the identity shows: there is no token, and nothing was asked of Azure."""
+
+    def __init__(self, operation: str, *, detail: str) -> None:
+        ProviderError.__init__(self, f"{operation} needs a token: {detail}")
+        self.action = operation
+
+
 _ALLOCATION = {
     *("AllocationFailed", "ZonalAllocationFailed", "OverconstrainedAllocationRequest", "SkuNotAvailable"),
     *("OverconstrainedZonalAllocationRequest", "SpotAllocationFailed", "CapacityNotAvailable", "AllocationTimeout"),
@@ -71,17 +80,52 @@ _INVALID = re.compile(
 _STATUSES = {404: "NotFound", 429: "TooManyRequests", 403: "Forbidden", 401: "Unauthorized"}
 
 
+_STRANGERS = ("ClientAuthenticationError", "CredentialUnavailableError")
+"""What Azure's library raises where it gets no token; and where the Resource Manager does not take one."""
+_LATE = ("ServiceRequestTimeoutError", "ServiceResponseTimeoutError", "TimeoutError")
+_ENTRA = re.compile(r"AADSTS\d+: .*?(?=\.?(?:[\r\n]|'?$|\.\s)|\. )", re.MULTILINE)
+"""What Entra ID says of an identity, to the end of its first sentence: after it come numbers of each single request."""
+_NOBODY = (
+    "no credentials were found: name an AzureClusterIdentity by identityRef, or give the process AZURE_TENANT_ID, "
+    "AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, a workload identity, or a managed identity"
+)
+
+
 def translate(operation: str, error: Exception) -> ProviderError:
     """Make a typed error of whatever the library raised."""
+    if type(error).__name__ in _STRANGERS and getattr(error, "error", None) is None:
+        return NoToken(operation, detail=_refusal(str(error)))
     status = getattr(error, "status_code", None)
     if status is None:
-        if type(error).__name__ in ("ClientAuthenticationError", "CredentialUnavailableError"):
-            return PermissionDenied(operation, detail="no token could be had for the identity")
-        return CloudUnavailable(operation, detail=type(error).__name__)
+        return CloudUnavailable(operation, detail=_unreached(error))
     response: Any = getattr(error, "response", None)
     retry = retry_after(getattr(response, "headers", None) or {})
     code, detail = said(getattr(error, "error", None), status)
     return by_code(operation, code, detail, status=status, retry=retry)
+
+
+def _refusal(text: str) -> str:
+    """Why there is no token."""
+    if (found := _ENTRA.search(text)) is not None:
+        return f"Entra ID refuses the identity: {found[0]}"
+    return _NOBODY if "DefaultAzureCredential" in text else "no token could be had for the identity"
+
+
+def _unreached(error: BaseException) -> str:
+    """What kept a call from Azure, in words that are the same each time: with the host, where one was not reached."""
+    if type(error).__name__ in _LATE:
+        return "there was no answer in time"
+    below: BaseException | None = error
+    while below is not None:
+        host = getattr(below, "host", "")
+        if host:
+            why = getattr(below, "certificate_error", None) or getattr(below, "os_error", None)
+            number = getattr(why, "errno", None) or 0  # below zero where a name is not found
+            words = os.strerror(number) if number > 0 else getattr(why, "strerror", "")
+            words = getattr(why, "verify_message", "") or words or type(below).__name__
+            return f"cannot connect to {host}:{getattr(below, 'port', '')}: {words}"
+        below = getattr(below, "inner_exception", None) or below.__cause__
+    return type(error).__name__
 
 
 def said(error: Any, status: int | None = None) -> tuple[str, str]:
@@ -132,7 +176,9 @@ def by_code(
         return Missing(operation, detail=shown)
     if status == 400 or _INVALID.search(code):
         return InvalidConfiguration(operation, detail=shown)
-    return CloudUnavailable(operation, detail=shown)
+    unavailable = CloudUnavailable(operation, detail=shown)
+    unavailable.delay = retry
+    return unavailable
 
 
 def retry_after(headers: Any) -> dt.timedelta | None:

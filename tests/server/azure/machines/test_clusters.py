@@ -103,8 +103,15 @@ async def test_a_wrong_password_is_not_shown_and_a_right_one_is_taken_at_once(re
     await apply(region, ("clientSecret: replace-me", "clientSecret: not-the-one"))
     obj = await until(region, lambda c: said(c, "Ready")[1] == "PermissionDenied")
     assert "not-the-one" not in str(obj.status)
+    assert "Entra ID refuses the identity: AADSTS7000215: Invalid client secret provided" in said(obj, "Ready")[2]
     await region.world.client.patch(Secret, "workers-azure", NS, patch={"stringData": {"clientSecret": "replace-me"}})
     await until(region, lambda c: bool(c.status.ready))
+
+
+async def test_an_identity_that_entra_id_does_not_know_is_no_fault_of_the_spec(region: Region) -> None:
+    await apply(region, ("clientID: ", "clientID: un"))
+    obj = await until(region, lambda c: said(c, "Ready")[1] == "PermissionDenied")
+    assert "AADSTS700016" in said(obj, "Ready")[2]
 
 
 async def test_a_cluster_that_another_manages_is_left_alone(region: Region) -> None:

@@ -75,7 +75,7 @@ def certificate() -> bytes:
     [
         ("ServicePrincipal", aio.ClientSecretCredential),
         ("ManualServicePrincipal", aio.ClientSecretCredential),
-        ("WorkloadIdentity", aio.WorkloadIdentityCredential),
+        ("WorkloadIdentity", FileCredential),
         ("UserAssignedMSI", aio.ManagedIdentityCredential),
         ("UserAssignedIdentityCredential", FileCredential),
     ],
@@ -127,6 +127,11 @@ async def test_a_file_that_is_not_there_says_so() -> None:
     with pytest.raises(InvalidConfiguration, match=r"/nowhere/credentials cannot be read: No such file") as caught:
         await make(of).get_token("scope")
     assert "n/i" in str(caught.value)
+
+
+async def test_a_pod_without_a_token_says_who_would_put_it_there() -> None:
+    with pytest.raises(InvalidConfiguration, match=r"/nowhere/token cannot be read: .*Azure's webhook"):
+        await make(identity("WorkloadIdentity")).get_token("scope")
 
 
 def test_a_proof_does_not_show_itself() -> None:

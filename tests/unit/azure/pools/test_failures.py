@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import socket
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
+from aiohttp import ClientConnectorError
+from aiohttp.client_reqrep import ConnectionKey
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
 
 from capipool.providers.azure import failures
 from capipool.sdk import errors
@@ -65,6 +69,53 @@ def test_the_reason_within_a_failed_operation_is_what_counts() -> None:
     assert isinstance(found, errors.InsufficientCapacity)
     assert found.wanted == 3
     assert "AllocationFailed: no room" in str(found)
+
+
+ENTRA = "Microsoft Entra ID error '(invalid_client) {}'"
+CHAIN = "DefaultAzureCredential failed to retrieve a token from the included credentials.\nAttempted credentials:"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            ENTRA.format("AADSTS7000215: Invalid client secret provided."),
+            "AADSTS7000215: Invalid client secret provided",
+        ),
+        ("AADSTS700016: No app 'a.b' in 'C'. This can\r\nTrace ID: 1", "AADSTS700016: No app 'a.b' in 'C'"),
+        ("AADSTS90002: Tenant 't' not found\r\nTrace ID: 1", "AADSTS90002: Tenant 't' not found"),
+        (f"{CHAIN}\n\tEnvironmentCredential: AADSTS70002: No. Yes", "AADSTS70002: No"),
+        (f"{CHAIN}\n\tAzureCliCredential: Azure CLI not found on path", "name an AzureClusterIdentity by identityRef"),
+    ],
+)
+def test_who_gets_no_token_reads_why_without_what_is_of_one_request_alone(text: str, wanted: str) -> None:
+    found = failures.translate("read", ClientAuthenticationError(text))
+    assert isinstance(found, failures.NoToken)
+    assert wanted in str(found)
+    assert "Trace" not in str(found)
+    assert found.reason == "PermissionDenied"
+
+
+@pytest.mark.parametrize(
+    ("below", "wanted"),
+    [
+        (
+            OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)"),
+            "cannot connect to arm:443: Connection",
+        ),
+        (socket.gaierror(-2, "Name or service not known"), "cannot connect to arm:443: Name or service not known"),
+    ],
+)
+def test_an_azure_that_is_not_reached_is_named(below: OSError, wanted: str) -> None:
+    key = ConnectionKey("arm", 443, True, True, None, None, None)
+    error = ServiceRequestError("x", error=ClientConnectorError(key, below))
+    assert wanted in str(failures.translate("read", error))
+
+
+def test_an_azure_that_is_down_says_when_to_come_again() -> None:
+    found = failures.by_code("read", "ServerBusy", "", status=503, retry=dt.timedelta(seconds=40))
+    assert isinstance(found, errors.CloudUnavailable)
+    assert found.delay == dt.timedelta(seconds=40)
 
 
 def test_a_lost_answer_is_unavailable_and_a_refused_login_is_denied() -> None:

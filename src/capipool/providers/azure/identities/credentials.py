@@ -51,8 +51,14 @@ def make(identity: AzureClusterIdentity, cloud: Cloud, *, proof: Proof, token_fi
         case "ServicePrincipalCertificate":
             return _by_certificate(identity, cloud, proof)
         case "WorkloadIdentity":
-            return aio.WorkloadIdentityCredential(
-                tenant_id=spec.tenant_id, client_id=spec.client_id, token_file_path=token_file, **about
+            return FileCredential(
+                identity,
+                token_file,
+                lambda _: aio.WorkloadIdentityCredential(
+                    tenant_id=spec.tenant_id, client_id=spec.client_id, token_file_path=token_file, **about
+                ),
+                otherwise="Azure's webhook for workload identity puts it into pods, or AZURE_FEDERATED_TOKEN_FILE says "
+                "where it is",
             )
         case "UserAssignedMSI":
             if spec.client_id:
@@ -69,8 +75,11 @@ def make(identity: AzureClusterIdentity, cloud: Cloud, *, proof: Proof, token_fi
 class FileCredential:
     """A credential made from a file, and made anew once the file changes: others rotate it."""
 
-    def __init__(self, identity: AzureClusterIdentity, path: str, make_of: Callable[[bytes], Any]) -> None:
-        self._identity, self._path, self._make = identity, path, make_of
+    def __init__(
+        self, identity: AzureClusterIdentity, path: str, make_of: Callable[[bytes], Any], *, otherwise: str = ""
+    ) -> None:
+        """`otherwise`: the way out where there is no such file."""
+        self._identity, self._path, self._make, self._otherwise = identity, path, make_of, otherwise
         self._seen: tuple[int, int] = (0, 0)
         self._inner: Any = None
 
@@ -92,6 +101,7 @@ class FileCredential:
             content, seen = await asyncio.to_thread(self._read)
         except OSError as error:
             said = f"{self._path} cannot be read: {error.strerror}"
+            said += f": {self._otherwise}" if self._otherwise else ""
             raise InvalidConfiguration(f"the credentials of {_title(self._identity)}", detail=said) from None
         if self._inner is None or seen != self._seen:
             made = self._make(content)
@@ -171,7 +181,9 @@ def _about(cloud: Cloud, authority: str = "") -> dict[str, Any]:
 def _needed(identity: AzureClusterIdentity, proof: Proof, key: str) -> bytes:
     found = proof.data.get(key, b"")
     if not found.strip():
-        raise InvalidConfiguration(f"clientSecret of {_title(identity)}", detail=f"the Secret has no key {key}")
+        where = identity.spec.client_secret
+        named = f" {where.namespace or identity.metadata.namespace}/{where.name}" if where is not None else ""
+        raise InvalidConfiguration(f"clientSecret of {_title(identity)}", detail=f"the Secret{named} has no key {key}")
     return found
 
 
