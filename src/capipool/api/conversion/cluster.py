@@ -19,18 +19,12 @@ _REFERENCES = ("controlPlaneRef", "infrastructureRef")
 
 def up(body: Mapping[str, Any]) -> Raw:
     """To v1beta2."""
-    new = dict(body)
-    fields.change(new, "spec", _spec_up)
-    fields.place(new, "status", _status_up(fields.part(new, "status")))
-    return new
+    return fields.parts(body, spec=_spec_up, status=_status_up)
 
 
 def down(body: Mapping[str, Any], context: Context) -> Raw:
     """To v1beta1."""
-    old = dict(body)
-    fields.change(old, "spec", lambda spec: _spec_down(spec, context))
-    fields.place(old, "status", _status_down(fields.part(old, "status")))
-    return old
+    return fields.parts(body, spec=lambda spec: _spec_down(spec, context), status=_status_down)
 
 
 def _spec_up(spec: Mapping[str, Any]) -> Raw:

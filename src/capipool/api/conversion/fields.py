@@ -22,6 +22,14 @@ def part(owner: Mapping[str, Any], name: str) -> Raw:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
+def parts(body: Mapping[str, Any], *, spec: Callable[[Any], Any], status: Callable[[Raw], Raw]) -> Raw:
+    """An object with what functions make of its spec, where it has one, and of its status, which goes where empty."""
+    made = dict(body)
+    change(made, "spec", spec)
+    place(made, "status", status(part(made, "status")))
+    return made
+
+
 def change(owner: Raw, name: str, function: Callable[[Any], Any]) -> None:
     """Replace a field by what a function makes of it; nothing happens where it is absent or null."""
     if owner.get(name) is not None:

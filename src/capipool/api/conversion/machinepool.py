@@ -27,10 +27,7 @@ def up(body: Mapping[str, Any]) -> Raw:
 
 def down(body: Mapping[str, Any], context: Context) -> Raw:
     """To v1beta1."""
-    old = dict(body)
-    fields.change(old, "spec", lambda spec: _spec_down(spec, context))
-    fields.place(old, "status", _status_down(fields.part(old, "status")))
-    return old
+    return fields.parts(body, spec=lambda spec: _spec_down(spec, context), status=_status_down)
 
 
 def _spec_up(spec: Mapping[str, Any]) -> Raw:
