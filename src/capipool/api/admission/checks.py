@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from capipool.api.conversion.lossless import OLD_DATA_ANNOTATION
 from capipool.machinery import codec, errors, names
-from capipool.machinery.admission import Admit
+from capipool.machinery.admission import ALLOWED, Admit, Verdict
 from capipool.machinery.errors import FieldError
 
 _NUMBER = r"(0|[1-9]\d*)"
@@ -64,6 +64,13 @@ def unchanged(path: str, before: Any, after: Any) -> Iterator[FieldError]:
         yield errors.forbidden(path, "field is immutable")
 
 
+def same_cluster(admit: Admit) -> Iterator[FieldError]:
+    """An object stays with the cluster that it was made for."""
+    if admit.operation == "UPDATE":
+        before, after = (part(obj, "spec").get("clusterName") for obj in (admit.old, admit.object))
+        yield from unchanged("spec.clusterName", before, after)
+
+
 def own_namespace(admit: Admit) -> Iterator[FieldError]:
     """References of an object written in v1beta1, which may name a namespace: it must be the object's own.
 
@@ -103,6 +110,13 @@ def unused(raw: Mapping[str, Any] | None, fields: Mapping[str, str]) -> tuple[st
         if part(raw, *parents).get(last) not in (None, "", {}, []):
             found.append(f"{path}: capipool does not act on this field; {instead}")
     return tuple(found)
+
+
+def verdict(admit: Admit, found: Iterable[FieldError]) -> Verdict:
+    """Refuse an object for the errors found, which are looked for only here: what goes is allowed whatever it is."""
+    if admit.operation == "DELETE" or is_going(admit):
+        return ALLOWED
+    return Verdict(errors=tuple(found))
 
 
 def is_going(admit: Admit) -> bool:

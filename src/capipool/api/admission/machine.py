@@ -8,7 +8,7 @@ from capipool.api.admission import checks, machines
 from capipool.api.admission.checks import part
 from capipool.api.constants import Label
 from capipool.api.core import Machine
-from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
+from capipool.machinery.admission import Admit, Rules, Verdict
 from capipool.machinery.errors import FieldError
 from capipool.machinery.objects import Raw
 
@@ -36,18 +36,14 @@ def default(admit: Admit) -> Raw:
 
 def validate(admit: Admit, gates: Mapping[str, bool]) -> Verdict:
     """Judge the object. Deletion is always allowed."""
-    if admit.operation == "DELETE" or checks.is_going(admit):
-        return ALLOWED
-    return Verdict(errors=tuple(_errors(admit, gates)))
+    return checks.verdict(admit, _errors(admit, gates))
 
 
 def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
     spec = part(admit.object, "spec")
     if not _is_of_pool(part(admit.object, "metadata")):
         yield from checks.bootstrap_given("spec.bootstrap", part(spec, "bootstrap"))
-    if admit.operation == "UPDATE":
-        before = part(admit.old, "spec").get("clusterName")
-        yield from checks.unchanged("spec.clusterName", before, spec.get("clusterName"))
+    yield from checks.same_cluster(admit)
     yield from checks.version("spec.version", spec.get("version"))
     yield from machines.taints("spec.taints", spec.get("taints") or (), gates)
     yield from checks.own_namespace(admit)

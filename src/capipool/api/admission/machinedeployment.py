@@ -9,7 +9,7 @@ from capipool.api.admission.checks import part
 from capipool.api.constants import Label, RolloutStrategyType
 from capipool.api.core import MachineDeployment
 from capipool.machinery import errors, names
-from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
+from capipool.machinery.admission import Admit, Rules, Verdict
 from capipool.machinery.errors import FieldError
 from capipool.machinery.objects import Raw
 
@@ -49,9 +49,7 @@ def _rollout(rollout: Mapping[str, object]) -> Raw:
 
 def validate(admit: Admit, gates: Mapping[str, bool]) -> Verdict:
     """Judge the object. Deletion is always allowed."""
-    if admit.operation == "DELETE" or checks.is_going(admit):
-        return ALLOWED
-    return Verdict(errors=tuple(_errors(admit, gates)))
+    return checks.verdict(admit, _errors(admit, gates))
 
 
 def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
@@ -65,9 +63,7 @@ def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
         yield wrong
     if not selects:
         yield errors.forbidden("spec.template.metadata.labels", "must be what spec.selector asks for")
-    if admit.operation == "UPDATE":
-        before = part(admit.old, "spec").get("clusterName")
-        yield from checks.unchanged("spec.clusterName", before, spec.get("clusterName"))
+    yield from checks.same_cluster(admit)
     yield from _strategy(part(spec, "rollout", "strategy"))
     yield from machines.int_or_percent("spec.remediation.maxInFlight", part(spec, "remediation").get("maxInFlight"))
     yield from machines.template(spec, gates)

@@ -9,7 +9,7 @@ from capipool.api.admission.checks import part
 from capipool.api.constants import DrainBehavior
 from capipool.api.core import MachineDrainRule
 from capipool.machinery import errors, selectors
-from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
+from capipool.machinery.admission import Admit, Rules, Verdict
 from capipool.machinery.errors import BadRequest, FieldError
 
 _SELECTORS = {"machines": ("selector", "clusterSelector"), "pods": ("selector", "namespaceSelector")}
@@ -22,9 +22,7 @@ def rules() -> Rules:
 
 def validate(admit: Admit) -> Verdict:
     """Judge the object. Deletion is always allowed."""
-    if admit.operation == "DELETE" or checks.is_going(admit):
-        return ALLOWED
-    return Verdict(errors=tuple(_errors(part(admit.object, "spec"))))
+    return checks.verdict(admit, _errors(part(admit.object, "spec")))
 
 
 def _errors(spec: Mapping[str, object]) -> Iterator[FieldError]:

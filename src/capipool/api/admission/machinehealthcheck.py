@@ -10,7 +10,7 @@ from capipool.api.admission.checks import part
 from capipool.api.constants import Label
 from capipool.api.core import MachineHealthCheck
 from capipool.machinery import errors, selectors
-from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
+from capipool.machinery.admission import Admit, Rules, Verdict
 from capipool.machinery.errors import BadRequest, FieldError
 from capipool.machinery.objects import Raw
 
@@ -45,17 +45,14 @@ def default(admit: Admit) -> Raw:
 
 def validate(admit: Admit) -> Verdict:
     """Judge the object. Deletion is always allowed."""
-    if admit.operation == "DELETE" or checks.is_going(admit):
-        return ALLOWED
-    return Verdict(errors=tuple(_errors(admit)))
+    return checks.verdict(admit, _errors(admit))
 
 
 def _errors(admit: Admit) -> Iterator[FieldError]:
     spec = part(admit.object, "spec")
     cluster = spec.get("clusterName")
     yield from _selector(part(spec, "selector"), cluster)
-    if admit.operation == "UPDATE":
-        yield from checks.unchanged("spec.clusterName", part(admit.old, "spec").get("clusterName"), cluster)
+    yield from checks.same_cluster(admit)
     timeout = part(spec, "checks").get("nodeStartupTimeoutSeconds")
     if isinstance(timeout, int) and 0 < timeout < MIN_NODE_STARTUP_TIMEOUT_SECONDS:
         message = f"must be at least {MIN_NODE_STARTUP_TIMEOUT_SECONDS}, or 0 for no timeout"

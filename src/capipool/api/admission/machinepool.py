@@ -82,8 +82,7 @@ def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
     if spec.get("replicas", 0) < 0:  # which upstream's schema lets in
         yield errors.invalid("spec.replicas", spec["replicas"], "must not be negative")
     yield from checks.bootstrap_given(f"{_MACHINE}.bootstrap", part(machine, "bootstrap"))
-    if admit.operation == "UPDATE":
-        yield from checks.unchanged("spec.clusterName", part(admit.old, "spec").get("clusterName"), cluster)
+    yield from checks.same_cluster(admit)
     if cluster != machine.get("clusterName"):
         yield errors.invalid("spec.clusterName", cluster, f"must be the same as {_MACHINE}.clusterName")
     yield from checks.version(f"{_MACHINE}.version", machine.get("version"))

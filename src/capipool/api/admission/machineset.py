@@ -10,7 +10,7 @@ from capipool.api.admission.checks import part
 from capipool.api.constants import Annotation, Label, PreflightCheck
 from capipool.api.core import MachineSet
 from capipool.machinery import errors
-from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
+from capipool.machinery.admission import Admit, Rules, Verdict
 from capipool.machinery.errors import FieldError
 from capipool.machinery.objects import Raw
 
@@ -44,9 +44,7 @@ def default(admit: Admit) -> Raw:
 
 def validate(admit: Admit, gates: Mapping[str, bool]) -> Verdict:
     """Judge the object. Deletion is always allowed."""
-    if admit.operation == "DELETE" or checks.is_going(admit):
-        return ALLOWED
-    return Verdict(errors=tuple(_errors(admit, gates)))
+    return checks.verdict(admit, _errors(admit, gates))
 
 
 def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
@@ -57,9 +55,7 @@ def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
     if not selects:
         found = part(spec, "template", "metadata", "labels")
         yield errors.invalid("spec.template.metadata.labels", found, "must be what spec.selector asks for")
-    if admit.operation == "UPDATE":
-        before = part(admit.old, "spec").get("clusterName")
-        yield from checks.unchanged("spec.clusterName", before, spec.get("clusterName"))
+    yield from checks.same_cluster(admit)
     yield from machines.template(spec, gates)
     yield from machines.machine_naming(spec)
     yield from skipped_preflight_checks(part(admit.object, "metadata", "annotations"))
