@@ -42,6 +42,12 @@ def _address(type_: str) -> Column:
 
 
 _PAUSED = _condition("Paused", "Paused", 10)
+_OLD_COUNTERS = (
+    _CLUSTER,
+    Column("Desired", ".spec.replicas", "integer", 10),
+    Column("Replicas", ".status.replicas", "integer"),
+    Column("Ready", ".status.readyReplicas", "integer"),
+)
 _COUNTERS = (
     Column("Desired", ".spec.replicas", "integer"),
     Column("Current", ".status.replicas", "integer"),
@@ -155,10 +161,7 @@ def _machine_set(webhook: Webhook | None) -> Raw:
     return _both(
         OldMachineSet,
         (
-            _CLUSTER,
-            Column("Desired", ".spec.replicas", "integer", 10),
-            Column("Replicas", ".status.replicas", "integer"),
-            Column("Ready", ".status.readyReplicas", "integer"),
+            *_OLD_COUNTERS,
             Column("Available", ".status.availableReplicas", "integer"),
             AGE,
             _TEMPLATE_VERSION,
@@ -175,10 +178,7 @@ def _machine_deployment(webhook: Webhook | None) -> Raw:
     return _both(
         OldMachineDeployment,
         (
-            _CLUSTER,
-            Column("Desired", ".spec.replicas", "integer", 10),
-            Column("Replicas", ".status.replicas", "integer"),
-            Column("Ready", ".status.readyReplicas", "integer"),
+            *_OLD_COUNTERS,
             Column("Updated", ".status.updatedReplicas", "integer"),
             Column("Unavailable", ".status.unavailableReplicas", "integer"),
             _PHASE,

@@ -8,13 +8,13 @@ import msgspec
 
 from capipool.api.shared import (
     ClusterPhase,
-    ConditionGate,
     Conditions,
     ObjectReference,
     Str253,
     Str10240,
     V1Beta1Condition,
 )
+from capipool.api.v1beta1.shared import ConditionGates
 from capipool.api.v1beta1.topology import Topology
 from capipool.api.v1beta2.cluster import ClusterReplicas
 from capipool.machinery.objects import Model, Object
@@ -53,9 +53,7 @@ class ClusterSpec(Model):
     control_plane_endpoint: APIEndpoint = APIEndpoint()
     cluster_network: ClusterNetwork = ClusterNetwork()
     topology: Topology | None = None
-    availability_gates: Annotated[
-        tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))
-    ] = ()
+    availability_gates: ConditionGates = ()
 
 
 class FailureDomain(Model):

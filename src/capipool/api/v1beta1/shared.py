@@ -21,6 +21,8 @@ from capipool.api.shared import (
 from capipool.machinery.objects import Model
 from capipool.machinery.schema.limits import Int32, Limits
 
+ConditionGates = Annotated[tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))]
+
 
 class TemplateMetadata(Model):
     """Labels and annotations that objects made from a template get."""
@@ -45,7 +47,7 @@ class MachineSpec(Model):
     version: Str256 = ""
     provider_id: Str512 = ""
     failure_domain: Str256 = ""
-    readiness_gates: Annotated[tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))] = ()
+    readiness_gates: ConditionGates = ()
     node_drain_timeout: str = ""
     node_volume_detach_timeout: str = ""
     node_deletion_timeout: str = ""

@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Annotated, Any
 
 from capipool.api.shared import (
-    ConditionGate,
     ObjectReference,
     Str63,
     Str253,
@@ -15,6 +14,7 @@ from capipool.api.shared import (
     UnhealthyRange,
 )
 from capipool.api.v1beta1.shared import (
+    ConditionGates,
     MachineDeploymentStrategy,
     TemplateMetadata,
     UnhealthyCondition,
@@ -58,7 +58,7 @@ class ControlPlaneTopology(Model):
 
     metadata: TemplateMetadata = TemplateMetadata()
     replicas: Int32 | None = None
-    readiness_gates: Annotated[tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))] = ()
+    readiness_gates: ConditionGates = ()
     rollout: ControlPlaneTopologyRollout = ControlPlaneTopologyRollout()
     taints: Taints = ()
     machine_health_check: MachineHealthCheckTopology = MachineHealthCheckTopology()
@@ -77,7 +77,7 @@ class MachineDeploymentTopology(Model):
     replicas: Int32 | None = None
     failure_domain: Str256 = ""
     min_ready_seconds: Int32 | None = None
-    readiness_gates: Annotated[tuple[ConditionGate, ...], Limits(max_items=32, list_map_keys=("conditionType",))] = ()
+    readiness_gates: ConditionGates = ()
     rollout: ControlPlaneTopologyRollout = ControlPlaneTopologyRollout()
     strategy: MachineDeploymentStrategy = MachineDeploymentStrategy()
     taints: Taints = ()
