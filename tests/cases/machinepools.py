@@ -9,8 +9,9 @@ import msgspec
 from capipool.api.builtin import Node
 from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachinePool
 from capipool.api.v1beta2.machine import NodeInfo
+from capipool.core.bootstrap import BootstrapObject, bootstrap_object
 from capipool.core.machinepool import facts
-from capipool.core.machinepool.world import BootstrapObject, InfraObject, Nodes, Plan, World
+from capipool.core.machinepool.world import InfraObject, Nodes, Plan, World
 from capipool.core.references import Absent, Served
 from capipool.machinery import objects
 from capipool.machinery.clock import format_time
@@ -118,7 +119,7 @@ def bootstrap(
     obj = unstructured(given, BOOTSTRAP, reference.name) if given is not None else None
     if obj is None or obj.metadata.namespace != "default":
         return Absent(reference, "not found", f"{reference.kind} {reference.name} does not exist")
-    return facts.bootstrap_object(obj, Served(BOOTSTRAP, "v1beta2"))
+    return bootstrap_object(obj, Served(BOOTSTRAP, "v1beta2"))
 
 
 def world(given: Mapping[str, Any], the_pool: MachinePool | None = None, **changes: Any) -> World:

@@ -42,7 +42,7 @@ def reconcile(case: Case) -> None:
 
 
 def _check(expected: dict[str, Any], plan: Any, node_delete_fails: bool) -> None:
-    stuck = node_delete_fails and plan.node_deletions and not plan.forgive_node_failures
+    stuck = node_delete_fails and plan.node_deletions and not all(d.forgive for d in plan.node_deletions)
     gone = FINALIZER not in plan.pool.metadata.finalizers and not stuck
     for key, value in expected.items():
         if key == "finalizers":

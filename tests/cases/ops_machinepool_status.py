@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from capipool.core.machinepool import ownership, versions
+from capipool.api.constants import Finalizer
+from capipool.core import ownership
+from capipool.core.machinepool import versions
 from capipool.core.machinepool.decide import decide
 from capipool.core.machinepool.versions import Counted
 from capipool.machinery import objects
@@ -54,7 +56,8 @@ def versions_from_machines(case: Case) -> None:
 @operation("ensure_finalizer")
 def ensure_finalizer(case: Case) -> None:
     pool = machinepools.pool(case.given["machinePool"])
-    expect.same(case.expect["finalizers"], list(ownership.of_pool(pool, machinepools.cluster()).finalizers))
+    wanted = ownership.joined(pool, machinepools.cluster(), Finalizer.MACHINE_POOL)
+    expect.same(case.expect["finalizers"], list(wanted.finalizers))
 
 
 @operation("reconcile")

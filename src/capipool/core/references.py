@@ -1,4 +1,4 @@
-"""References to provider objects: which kind, in which version, in which cache. Shared by the reconcilers of core.
+"""References to provider objects: who has them, of which kind, version and cache. Shared by the reconcilers of core.
 
 A provider's kind may have been installed a second ago, or not yet. Its version is chosen by the contract labels of its
 CustomResourceDefinition; its cache is started when a reconciler first meets it, and stays.
@@ -10,10 +10,17 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from capipool.api.builtin import CustomResourceDefinition
-from capipool.api.core import ContractVersionedObjectReference
+from capipool.api.core import (
+    Cluster,
+    ContractVersionedObjectReference,
+    Machine,
+    MachineDeployment,
+    MachinePool,
+    MachineSet,
+)
 from capipool.contract import versions
 from capipool.machinery import errors
 from capipool.machinery.objects import Unstructured
@@ -26,8 +33,20 @@ SYNC_LIMIT = dt.timedelta(seconds=10)
 """How long one reconcile waits for the cache of a kind that it is the first to meet."""
 
 KIND_INDEX = "spec.names.kind"
+OBJECTS, KINDS = "referenced object", "referenced kind"
+"""What `add_indexes` has a cache searched by: `name` of a provider's object, and its kind as text."""
 
+Referring = Cluster | Machine | MachineDeployment | MachinePool | MachineSet
+ReferringT = TypeVar("ReferringT", bound=Referring)
 Keys = Callable[[Unstructured | None, Unstructured | None], Iterable[ObjectKey]]
+
+
+class Found(Protocol):
+    """What came of a reference: a provider's facts, or `Absent`."""
+
+    @property
+    def resource(self) -> Resource | None:
+        """The kind as it is served, where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +80,7 @@ class References:
         self._client = manager.client
         self._caches = manager.caches
         self._definitions = manager.caches.of(CustomResourceDefinition)
-        self._definitions.add_index(KIND_INDEX, _kinds)
+        self._definitions.add_index(KIND_INDEX, _defined)
         self._watched: set[Resource] = set()
 
     @property
@@ -139,11 +158,51 @@ class References:
             self._watched.add(resource)
             controller.watch(self._caches.of(resource), keys)
 
+    def follow(self, controller: Controller, found: Iterable[Found | None], keys: Keys) -> None:
+        """Watch the kinds of what references have led to, as soon as each is known."""
+        for provider in found:
+            if provider is not None and provider.resource is not None:
+                self.watch(controller, provider.resource, keys)
+
+
+def of(obj: Referring) -> list[ContractVersionedObjectReference]:
+    """The provider's objects that an object refers to: for a set or deployment, the templates."""
+    found: tuple[ContractVersionedObjectReference | None, ...]
+    if isinstance(obj, Cluster):
+        found = (obj.spec.infrastructure_ref, obj.spec.control_plane_ref)
+    else:
+        spec = obj.spec if isinstance(obj, Machine) else obj.spec.template.spec
+        found = (spec.infrastructure_ref, spec.bootstrap.config_ref)
+    return [reference for reference in found if reference is not None]
+
+
+def add_indexes(cache: Cache[ReferringT]) -> None:
+    """Have a cache searched for what refers to an object (`OBJECTS`), or to any of a kind (`KINDS`)."""
+    cache.add_index(OBJECTS, _objects)
+    cache.add_index(KINDS, kinds)
+
+
+def name(kind: GroupKind, key: ObjectKey) -> str:
+    """A provider's object under `OBJECTS`."""
+    return f"{kind}/{key}"
+
+
+def kinds(obj: Referring) -> set[str]:
+    """The kinds that an object refers to, under `KINDS`; of templates also the kinds of what is made from them."""
+    referred = {reference.group_kind for reference in of(obj)}
+    made = {GroupKind(kind.group, kind.kind.removesuffix("Template")) for kind in referred}
+    return {str(kind) for kind in (*referred, *made)}
+
+
+def _objects(obj: Referring) -> list[str]:
+    namespace = obj.metadata.namespace
+    return [name(reference.group_kind, ObjectKey(namespace, reference.name)) for reference in of(obj)]
+
 
 def kind_of(definition: CustomResourceDefinition) -> GroupKind:
     """The kind that a definition defines."""
     return GroupKind(definition.spec.group, definition.spec.names.kind)
 
 
-def _kinds(definition: CustomResourceDefinition) -> tuple[str, ...]:
+def _defined(definition: CustomResourceDefinition) -> tuple[str, ...]:
     return (str(kind_of(definition)),)

@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from capipool.api.builtin import Node
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineHealthCheck, MachinePool, MachineSet
 from capipool.client.client import Client
 from capipool.machinery import errors, objects
 from capipool.machinery.objects import Raw, replace_part
 from capipool.machinery.patch import merge
 from capipool.machinery.resource import ObjectKey, Resource
+from capipool.workload.nodesync import NodePatch
 
 AT_ONCE = 16
 """Writes of one reconcile that are under way at the same time."""
@@ -47,6 +49,15 @@ class ObjectDeletion:
     resource: Resource
     key: ObjectKey
     uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDeletion:
+    """Delete this very Node. With `forgive` its owner goes even where that fails: the time is up."""
+
+    name: str
+    uid: str
+    forgive: bool = False
 
 
 ReconciledT = TypeVar("ReconciledT", Cluster, Machine, MachineDeployment, MachineHealthCheck, MachinePool, MachineSet)
@@ -116,6 +127,21 @@ async def patch(client: Client, what: ObjectPatch) -> None:
 async def delete(client: Client, what: ObjectDeletion) -> None:
     """Ask for the deletion; done where it is gone already."""
     await unless_gone(client.delete(what.resource, what.key.name, what.key.namespace, uid=what.uid))
+
+
+async def delete_node(workload: Client, what: NodeDeletion) -> None:
+    """Delete a node; done where it is gone already. Raises Conflict where the name is another node's by now."""
+    try:
+        await unless_gone(workload.delete(Node, what.name, uid=what.uid))
+    except errors.ApiError:
+        if not what.forgive:
+            raise
+
+
+async def patch_node(workload: Client, what: NodePatch) -> None:
+    """Make the patch; a node that is gone needs none. Raises Conflict where a version is named and it changed since."""
+    write = workload.patch(Node, what.name, patch=what.patch, resource_version=what.resource_version)
+    await unless_gone(write)
 
 
 async def unless_gone(write: Awaitable[Any]) -> None:

@@ -117,7 +117,7 @@ def test_what_is_exempt_of_another_cluster_going_or_has_machines_is_no_target() 
 def test_a_node_that_is_lost_for_too_long_is_marked_and_its_pool_told() -> None:
     made = plan(node("a", "Unknown"), node("b"))
     assert said(made) == {"a": OURS}
-    assert [(s.about.metadata.name, s.reason) for s in made.events] == [("p", "InstanceMarkedUnhealthy")]
+    assert [(s.about and s.about.metadata.name, s.reason) for s in made.events] == [("p", "InstanceMarkedUnhealthy")]
     status = made.check.status
     assert (status.expected_machines, status.current_healthy, status.targets) == (2, 1, ("a", "b"))
 

@@ -54,8 +54,8 @@ def _delete(world: World, now: dt.datetime) -> Plan:
     step = deletion.decide(world)
     cluster = _told(world, world.cluster, step, now)
     if step.done:
-        finalizers = tuple(f for f in cluster.metadata.finalizers if f != Finalizer.CLUSTER)
-        cluster = objects.replace(cluster, metadata=replace_part(cluster.metadata, finalizers=finalizers))
+        metadata = ownership.without_finalizer(cluster.metadata, Finalizer.CLUSTER)
+        cluster = objects.replace(cluster, metadata=metadata)
     return Plan(cluster=cluster, deletions=step.deletions)
 
 

@@ -17,6 +17,7 @@ from capipool.api.core import (
 )
 from capipool.api.v1beta2.cluster import ClusterReplicas
 from capipool.contract import conditions, control_plane, infra_cluster
+from capipool.core import ownership
 from capipool.core.cluster.world import ControlPlane, InfraCluster, World
 from capipool.core.references import Absent, References, Served
 from capipool.machinery.objects import Object, Unstructured
@@ -113,21 +114,16 @@ def control_plane_object(obj: Unstructured, served: Served) -> ControlPlane:
     )
 
 
-def is_controlled(obj: Object) -> bool:
-    """Whether an object belongs to a controller of its own."""
-    return any(o.controller for o in obj.metadata.owner_references)
-
-
 def stands_alone(machine: Machine) -> bool:
     """Whether a Machine is the Cluster's own concern: of its control plane, or of nothing else."""
     labels = machine.metadata.labels
     if Label.MACHINE_CONTROL_PLANE in labels:
         return True
-    return not is_controlled(machine) and Label.MACHINE_POOL_NAME not in labels
+    return ownership.controller_of(machine) is None and Label.MACHINE_POOL_NAME not in labels
 
 
 def _of_set_alone(machine_set: MachineSet) -> tuple[str, ...]:
-    return () if is_controlled(machine_set) else indexes.cluster_name(machine_set)
+    return () if ownership.controller_of(machine_set) else indexes.cluster_name(machine_set)
 
 
 def _of_machine_alone(machine: Machine) -> tuple[str, ...]:

@@ -5,13 +5,12 @@ The finalizer comes before anything is touched, and goes after everything else i
 
 from __future__ import annotations
 
-from capipool.api.builtin import Node
 from capipool.api.core import Machine
 from capipool.client.client import Client
 from capipool.core import writes
-from capipool.core.machine.world import NodeDeletion, Plan
+from capipool.core.machine.world import Plan
+from capipool.core.writes import NodeDeletion
 from capipool.machinery import errors
-from capipool.workload.nodesync import NodePatch
 
 
 async def apply(client: Client, machine: Machine, plan: Plan, *, workload: Client | None) -> Machine:
@@ -30,20 +29,13 @@ async def apply(client: Client, machine: Machine, plan: Plan, *, workload: Clien
     if going:
         return await writes.write_body(client, machine, plan.machine)
     if workload is not None and plan.node is not None:
-        await writes.unless_gone(_patch_node(workload, plan.node))
+        await writes.patch_node(workload, plan.node)
     return await writes.write_status(client, machine, plan.machine)
-
-
-async def _patch_node(workload: Client, patch: NodePatch) -> None:
-    await workload.patch(Node, patch.name, patch=patch.patch, resource_version=patch.resource_version)
 
 
 async def _delete_node(workload: Client, deletion: NodeDeletion) -> None:
     """A node of another UID is another node: ours is gone. A failure ends the run here, unless the time is up."""
     try:
-        await writes.unless_gone(workload.delete(Node, deletion.name, uid=deletion.uid))
+        await writes.delete_node(workload, deletion)
     except errors.Conflict:
         return
-    except errors.ApiError:
-        if not deletion.forgive:
-            raise

@@ -12,10 +12,11 @@ from capipool.api.constants import Annotation, ConditionType, Reason
 from capipool.api.core import Machine
 from capipool.api.shared import V1Beta1Condition
 from capipool.core import legacy, pausing
+from capipool.core.bootstrap import BootstrapObject
 from capipool.core.machine import nodes
 from capipool.core.machine.deletion import DeletionStep
 from capipool.core.machine.nodes import NodeStep
-from capipool.core.machine.world import BootstrapConfig, InfraMachine, World
+from capipool.core.machine.world import InfraMachine, World
 from capipool.core.references import Absent
 from capipool.core.writes import Problem
 from capipool.machinery import conditions
@@ -282,7 +283,7 @@ def _without_node(type_: str, facts: Facts) -> Condition:
     return Condition(type=type_, status="Unknown", reason=Reason.INSPECTION_FAILED, message=message)
 
 
-def _of_provider(type_: str, found: InfraMachine | BootstrapConfig, ready_: bool, waits_to: str) -> Condition:
+def _of_provider(type_: str, found: InfraMachine | BootstrapObject, ready_: bool, waits_to: str) -> Condition:
     obj = found.object
     fallback = Condition(type=type_, status="True", reason=Reason.READY)
     if not ready_:

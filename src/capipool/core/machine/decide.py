@@ -10,18 +10,20 @@ from capipool.api.constants import Annotation, Finalizer, Label, MachinePhase
 from capipool.api.core import Cluster, Machine
 from capipool.api.v1beta2.machine import MachineNodeReference
 from capipool.core import ownership, pausing
+from capipool.core.bootstrap import BootstrapObject
 from capipool.core.machine import conditions, deletion, nodes
 from capipool.core.machine.conditions import Facts
 from capipool.core.machine.deletion import DeletionStep
 from capipool.core.machine.nodes import NodeStep
-from capipool.core.machine.world import BootstrapConfig, InfraMachine, Plan, Said, World
+from capipool.core.machine.world import InfraMachine, Plan, World
 from capipool.core.references import Absent
+from capipool.core.reports import Said
 from capipool.core.writes import ObjectPatch, Problem
 from capipool.machinery import conditions as conditions_of
 from capipool.machinery import objects
 from capipool.machinery.clock import to_seconds
 from capipool.machinery.conditions import Condition
-from capipool.machinery.objects import ObjectMeta, replace_part
+from capipool.machinery.objects import replace_part
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 from capipool.workload.nodesync import NodePatch
 
@@ -86,7 +88,7 @@ def _delete(world: World, now: dt.datetime) -> Plan:
     machine = objects.replace(machine, status=replace_part(machine.status, deletion=progress))
     machine = _with_status(Facts(world, machine, seen, deletion=step), now)
     if step.done:
-        machine = objects.replace(machine, metadata=without_finalizer(machine.metadata))
+        machine = objects.replace(machine, metadata=ownership.without_finalizer(machine.metadata, Finalizer.MACHINE))
     return Plan(
         machine=machine,
         deletions=step.deletions,
@@ -96,39 +98,23 @@ def _delete(world: World, now: dt.datetime) -> Plan:
     )
 
 
-def without_finalizer(meta: ObjectMeta) -> ObjectMeta:
-    """The metadata of a machine that may go."""
-    return replace_part(meta, finalizers=tuple(f for f in meta.finalizers if f != Finalizer.MACHINE))
-
-
 def _seen(world: World, machine: Machine) -> World:
     """The world with the machine's provider ID as it will be: its nodes were looked up by it."""
     return dataclasses.replace(world, machine=machine)
 
 
 def _with_metadata(machine: Machine, cluster: Cluster) -> Machine:
-    meta = machine.metadata
-    finalizers = meta.finalizers if Finalizer.MACHINE in meta.finalizers else (*meta.finalizers, Finalizer.MACHINE)
-    owners = meta.owner_references
-    if is_stand_alone(machine):
-        owners = ownership.with_owner(owners, ownership.reference(cluster))
-    wanted = replace_part(
-        meta,
-        finalizers=finalizers,
-        owner_references=owners,
-        labels=meta.labels | {Label.CLUSTER_NAME: machine.spec.cluster_name},
-    )
-    return objects.replace(machine, metadata=wanted)
+    owned = is_stand_alone(machine)
+    return objects.replace(machine, metadata=ownership.joined(machine, cluster, Finalizer.MACHINE, owned=owned))
 
 
 def is_stand_alone(machine: Machine) -> bool:
     """Whether nothing but its Cluster owns a machine. One that a label gives to another waits for that to adopt it."""
-    meta = machine.metadata
     made_by = (Label.MACHINE_SET_NAME, Label.MACHINE_POOL_NAME, Label.MACHINE_CONTROL_PLANE_NAME)
-    return not any(o.controller for o in meta.owner_references) and not any(label in meta.labels for label in made_by)
+    return ownership.controller_of(machine) is None and not any(label in machine.metadata.labels for label in made_by)
 
 
-def _with_bootstrap(machine: Machine, found: BootstrapConfig | Absent | None) -> Machine:
+def _with_bootstrap(machine: Machine, found: BootstrapObject | Absent | None) -> Machine:
     initialization = machine.status.initialization
     if found is None:
         created: bool | None = True if machine.spec.bootstrap.data_secret_name is not None else None

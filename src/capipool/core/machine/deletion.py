@@ -13,9 +13,10 @@ from typing import Any, Literal
 from capipool.api.builtin import Node
 from capipool.api.constants import Annotation, ConditionType, Label, Reason
 from capipool.api.core import Machine
-from capipool.core.machine.world import BootstrapConfig, InfraMachine, NodeDeletion, World
+from capipool.core.bootstrap import BootstrapObject
+from capipool.core.machine.world import InfraMachine, World
 from capipool.core.references import Absent
-from capipool.core.writes import ObjectDeletion
+from capipool.core.writes import NodeDeletion, ObjectDeletion
 from capipool.machinery.clock import format_time, to_seconds
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 from capipool.workload import drain
@@ -212,7 +213,7 @@ def _detach(world: World, now: dt.datetime, began: dict[str, dt.datetime]) -> De
 
 
 def _object_step(
-    provider: InfraMachine | BootstrapConfig | Absent, reason: str, began: dict[str, dt.datetime], passed: Any
+    provider: InfraMachine | BootstrapObject | Absent, reason: str, began: dict[str, dt.datetime], passed: Any
 ) -> DeletionStep | None:
     """Delete a provider's object and wait until it is gone; None once it is."""
     if isinstance(provider, Absent):

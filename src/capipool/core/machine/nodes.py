@@ -10,6 +10,7 @@ from capipool.api.builtin import Node, NodeSystemInfo, Taint
 from capipool.api.constants import Annotation, Label, Reason, TaintKey
 from capipool.api.core import Machine
 from capipool.api.v1beta2.machine import NodeInfo
+from capipool.core import ownership
 from capipool.core.machine.world import World
 from capipool.core.writes import Problem
 from capipool.machinery import objects
@@ -71,7 +72,7 @@ def is_outdated(machine_set_revision: str | None, deployment_revision: str | Non
 def wanted(machine: Machine) -> Wanted:
     """What the node of a machine should carry."""
     meta = machine.metadata
-    owner = next((o for o in meta.owner_references if o.controller), None)
+    owner = ownership.controller_of(machine)
     identity = {
         Annotation.CLUSTER_NAME: machine.spec.cluster_name,
         Annotation.CLUSTER_NAMESPACE: meta.namespace,

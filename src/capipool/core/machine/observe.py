@@ -10,7 +10,7 @@ import datetime as dt
 from typing import TypeVar
 
 from capipool.api import indexes
-from capipool.api.constants import GROUP, Annotation, ConditionType, Label
+from capipool.api.constants import Annotation, ConditionType, Label
 from capipool.api.core import (
     Cluster,
     ContractVersionedObjectReference,
@@ -19,12 +19,14 @@ from capipool.api.core import (
     MachineDrainRule,
     MachineSet,
 )
-from capipool.contract import bootstrap, conditions, control_plane, failure, infra_machine
+from capipool.contract import conditions, control_plane, failure, infra_machine
+from capipool.core import ownership
+from capipool.core.bootstrap import BootstrapObject, bootstrap_object
 from capipool.core.machine import deletion, nodes
-from capipool.core.machine.world import BootstrapConfig, ControlPlane, InfraMachine, Plan, World
+from capipool.core.machine.world import ControlPlane, InfraMachine, Plan, World
 from capipool.core.references import Absent, References, Served
-from capipool.machinery.objects import Object, OwnerReference, Unstructured
-from capipool.machinery.resource import GroupKind, ObjectKey
+from capipool.machinery.objects import Object, Unstructured
+from capipool.machinery.resource import ObjectKey
 from capipool.runtime.cache import Cache
 from capipool.runtime.manager import Manager
 from capipool.workload import drain, volumes
@@ -115,7 +117,7 @@ class Observer:
         found = await self._get(machine, machine.spec.infrastructure_ref)
         return infra_object(*found) if isinstance(found, tuple) else found
 
-    async def _bootstrap(self, machine: Machine) -> BootstrapConfig | Absent | None:
+    async def _bootstrap(self, machine: Machine) -> BootstrapObject | Absent | None:
         reference = machine.spec.bootstrap.config_ref
         if reference is None:
             return None
@@ -139,33 +141,17 @@ class Observer:
         return ControlPlane(obj.deleting, control_plane.externally_managed(obj), count)
 
     def _is_outdated(self, machine: Machine) -> bool:
-        machine_set = _owner(machine, self._sets, "MachineSet")
-        deployment = _owner(machine_set, self._deployments, "MachineDeployment") if machine_set is not None else None
+        machine_set = _owner(machine, self._sets)
+        deployment = _owner(machine_set, self._deployments) if machine_set is not None else None
         if machine_set is None or deployment is None:
             return False
         revisions = (o.metadata.annotations.get(Annotation.REVISION) for o in (machine_set, deployment))
         return nodes.is_outdated(*revisions)
 
 
-def _owner(obj: Object, cache: Cache[T], kind: str) -> T | None:
-    owner = next((o for o in obj.metadata.owner_references if _is(o, kind)), None)
+def _owner(obj: Object, cache: Cache[T]) -> T | None:
+    owner = ownership.controller_of(obj, cache.resource.group_kind)
     return cache.get(ObjectKey(obj.metadata.namespace, owner.name)) if owner is not None else None
-
-
-def _is(owner: OwnerReference, kind: str) -> bool:
-    return bool(owner.controller) and owner.group_kind == GroupKind(GROUP, kind)
-
-
-def bootstrap_object(obj: Unstructured, served: Served) -> BootstrapConfig:
-    """A bootstrap object's facts."""
-    return BootstrapConfig(
-        object=obj,
-        resource=served.resource,
-        data_secret_created=bootstrap.data_secret_created(obj, served.contract),
-        data_secret_name=bootstrap.data_secret_name(obj),
-        ready=conditions.find(obj, ConditionType.READY),
-        legacy_ready=conditions.find_legacy(obj, ConditionType.READY, served.contract),
-    )
 
 
 def infra_object(obj: Unstructured, served: Served) -> InfraMachine:

@@ -6,10 +6,12 @@ and for its volumes: that is done between two decisions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
+from capipool.api.builtin import Node
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
+from capipool.core import changes, following, reports
 from capipool.core.machine import apply, watches
 from capipool.core.machine.decide import decide
 from capipool.core.machine.observe import Observer
@@ -21,7 +23,7 @@ from capipool.runtime.controller import Controller
 from capipool.runtime.logs import Logger
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
-from capipool.workload.connections import Connections, WorkloadCluster
+from capipool.workload.connections import Connections
 
 _log = Logger("capipool.core.machine")
 
@@ -36,7 +38,6 @@ class MachineReconciler:
         self._references = References(manager)
         self._machines = manager.caches.of(Machine, options.namespace)
         self._observer = Observer(manager, connections, self._references, options.namespace)
-        self._unfollow: dict[ObjectKey, Callable[[], None]] = {}
         self._controller: Controller | None = None
         watches.add_indexes(self._machines)
 
@@ -51,10 +52,8 @@ class MachineReconciler:
         connected = self._observer.connected(machine)
         workload = connected.client if connected is not None else None
         written = await apply.apply(self._manager.client, machine, plan, workload=workload)
-        for said in plan.events:
-            self._manager.events.event(written, said.type, said.reason, said.message)
-        for problem in plan.problems:
-            _log.debug("waiting", reason=problem.reason, why=problem.message)
+        reports.record(self._manager.events, written, plan.events)
+        reports.log(_log, plan.problems)
         return plan.result
 
     def attach(self, controller: Controller) -> None:
@@ -63,12 +62,14 @@ class MachineReconciler:
         caches, namespace = self._manager.caches, self._options.namespace
         sets = caches.of(MachineSet, namespace)
         controller.watch(self._machines, watches.machine_changed)
-        controller.watch(caches.of(Cluster, namespace), partial(watches.cluster_changed, self._machines))
+        controller.watch(caches.of(Cluster, namespace), partial(changes.cluster_changed, self._machines))
         controller.watch(sets, partial(watches.set_changed, self._machines))
         changed = partial(watches.deployment_changed, self._machines, sets)
         controller.watch(caches.of(MachineDeployment, namespace), changed)
-        controller.watch(self._references.definitions, partial(watches.definition_changed, self._machines))
-        self._connections.subscribe(self._connection_changed)
+        controller.watch(self._references.definitions, partial(changes.definition_changed, self._machines))
+        following.follow(
+            self._connections, node_changed=self._node_changed, connection_changed=self._connection_changed
+        )
 
     async def _decide(self, world: World) -> Plan:
         now = self._manager.clock.now()
@@ -81,20 +82,14 @@ class MachineReconciler:
     def _follow_kinds(self, world: World) -> None:
         """Watch the provider kinds that a machine refers to, once they are known."""
         assert self._controller is not None
-        changed = partial(watches.provider_changed, self._machines)
-        for provider in (world.infra, world.bootstrap):
-            if provider is not None and provider.resource is not None:
-                self._references.watch(self._controller, provider.resource, changed)
+        changed = partial(changes.provider_changed, self._machines)
+        self._references.follow(self._controller, (world.infra, world.bootstrap), changed)
 
-    def _connection_changed(self, cluster: ObjectKey, connected: WorkloadCluster | None) -> None:
-        """Follow the nodes of a cluster while it is connected, and look at its machines anew when that changes."""
-        stop = self._unfollow.pop(cluster, None)
-        if stop is not None:
-            stop()
-        if connected is not None:
-            self._unfollow[cluster] = connected.nodes.cache.subscribe(
-                lambda old, new: self._enqueue(watches.node_changed(self._machines, cluster, old, new))
-            )
+    def _node_changed(self, cluster: ObjectKey, old: Node | None, new: Node | None) -> None:
+        self._enqueue(watches.node_changed(self._machines, cluster, old, new))
+
+    def _connection_changed(self, cluster: ObjectKey) -> None:
+        """What machines say of their nodes depends on whether they can be asked."""
         self._enqueue(watches.of_cluster(self._machines, cluster))
 
     def _enqueue(self, keys: Iterable[ObjectKey]) -> None:

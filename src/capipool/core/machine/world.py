@@ -9,26 +9,16 @@ from capipool.api.builtin import Node
 from capipool.api.core import Cluster, Machine
 from capipool.api.shared import V1Beta1Condition
 from capipool.api.v1beta2.machine import MachineAddress
+from capipool.core.bootstrap import BootstrapObject
 from capipool.core.references import Absent
-from capipool.core.writes import ObjectDeletion, ObjectPatch, Problem
+from capipool.core.reports import Said
+from capipool.core.writes import NodeDeletion, ObjectDeletion, ObjectPatch, Problem
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import Resource
 from capipool.runtime.reconcile import DONE, Result
 from capipool.workload.drain import DrainResult
 from capipool.workload.nodesync import NodePatch
-
-
-@dataclass(frozen=True, slots=True)
-class BootstrapConfig:
-    """A bootstrap provider's object, as its contract reads."""
-
-    object: Unstructured
-    resource: Resource
-    data_secret_created: bool = False
-    data_secret_name: str = ""
-    ready: Condition | None = None
-    legacy_ready: V1Beta1Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,7 @@ class World:
     machine: Machine
     cluster: Cluster | None
     infra: InfraMachine | Absent
-    bootstrap: BootstrapConfig | Absent | None
+    bootstrap: BootstrapObject | Absent | None
     """None where the machine refers to none: its data is in a secret that somebody else fills."""
     connected: bool = True
     """Whether the workload cluster can be asked."""
@@ -82,24 +72,6 @@ class World:
     """What came of a step to drain the node, where the decision asked for one."""
     attached: tuple[str, ...] | None = None
     """The volumes attached to the node, where the decision asked for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeDeletion:
-    """Delete this very Node. With `forgive` the machine goes even where that fails: the time is up."""
-
-    name: str
-    uid: str
-    forgive: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An Event to record about the machine."""
-
-    type: Literal["Normal", "Warning"]
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ import datetime as dt
 import random
 from collections.abc import Sequence
 
-from capipool.api.constants import Annotation, Finalizer, Label
+from capipool.api.constants import Annotation, Finalizer
 from capipool.api.core import Cluster, MachineDeployment, MachineSet
 from capipool.core import ownership, pausing, replicas, serverside
 from capipool.core.machinedeployment import conditions, revisions, rollout, sets, status
 from capipool.core.machinedeployment.rollout import Intents, SetSize
-from capipool.core.machinedeployment.world import Plan, Said, World
+from capipool.core.machinedeployment.world import Plan, World
+from capipool.core.reports import Said
 from capipool.core.writes import ObjectDeletion, Problem
 from capipool.machinery import conditions as conditions_of
 from capipool.machinery import objects, selectors
@@ -114,9 +115,8 @@ def _delete(world: World, now: dt.datetime) -> Plan:
     """All sets go, and the deployment once none is left."""
     deployment = _with_status(world.deployment, world, None, world.sets, now)
     if not world.sets:
-        meta = deployment.metadata
-        kept = tuple(f for f in meta.finalizers if f != Finalizer.MACHINE_DEPLOYMENT)
-        deployment = objects.replace(deployment, metadata=replace_part(meta, finalizers=kept))
+        metadata = ownership.without_finalizer(deployment.metadata, Finalizer.MACHINE_DEPLOYMENT)
+        deployment = objects.replace(deployment, metadata=metadata)
     going = (s for s in world.sets if not s.deleting)
     return Plan(
         deployment=deployment,
@@ -136,21 +136,10 @@ def _with_metadata(
     deployment: MachineDeployment, cluster: Cluster, wanted: Sequence[Raw], new: MachineSet | None
 ) -> MachineDeployment:
     """The finalizer, the cluster's label and ownership, and the revision of the new set."""
-    meta = deployment.metadata
-    finalizers = meta.finalizers
-    if Finalizer.MACHINE_DEPLOYMENT not in finalizers:
-        finalizers = (*finalizers, Finalizer.MACHINE_DEPLOYMENT)
-    annotations = meta.annotations
+    metadata = ownership.joined(deployment, cluster, Finalizer.MACHINE_DEPLOYMENT)
     if (revision := _revision(wanted, new)) is not None:
-        annotations = annotations | {Annotation.REVISION: revision}
-    changed = replace_part(
-        meta,
-        finalizers=finalizers,
-        owner_references=ownership.with_owner(meta.owner_references, ownership.reference(cluster)),
-        labels=meta.labels | {Label.CLUSTER_NAME: deployment.spec.cluster_name},
-        annotations=annotations,
-    )
-    return objects.replace(deployment, metadata=changed)
+        metadata = replace_part(metadata, annotations=metadata.annotations | {Annotation.REVISION: revision})
+    return objects.replace(deployment, metadata=metadata)
 
 
 def _revision(wanted: Sequence[Raw], new: MachineSet | None) -> str | None:

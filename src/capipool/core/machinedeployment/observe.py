@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
+from capipool.core import ownership, references
 from capipool.core.machinedeployment.world import World
 from capipool.core.references import Absent, References
 from capipool.machinery.resource import ObjectKey
@@ -21,11 +22,8 @@ class Observer:
     async def observe(self, deployment: MachineDeployment) -> World:
         """The world of a deployment now. Raises ApiError or TimeoutError where a provider's kind cannot be read."""
         meta = deployment.metadata
-        owned = self.sets.owned_by(meta.uid)
-        sets = sorted(
-            (s for s in owned if any(o.controller and o.uid == meta.uid for o in s.metadata.owner_references)),
-            key=lambda s: s.key,
-        )
+        owned = (s for s in self.sets.owned_by(meta.uid) if ownership.controls(deployment, s.metadata))
+        sets = sorted(owned, key=lambda s: s.key)
         machines = [m for s in sets for m in self.machines.owned_by(s.metadata.uid)]
         return World(
             deployment=deployment,
@@ -38,7 +36,6 @@ class Observer:
     async def _missing(self, deployment: MachineDeployment) -> tuple[str, ...]:
         if deployment.deleting:
             return ()
-        spec = deployment.spec.template.spec
-        wanted = [spec.infrastructure_ref, *([spec.bootstrap.config_ref] if spec.bootstrap.config_ref else [])]
+        wanted = references.of(deployment)
         found = [await self._references.get(r, deployment.metadata.namespace) for r in wanted]
         return tuple(f.message for f in found if isinstance(f, Absent))

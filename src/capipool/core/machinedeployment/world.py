@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
+from capipool.core.reports import Said
 from capipool.core.writes import ObjectDeletion, Problem
 from capipool.machinery.objects import Raw
 from capipool.runtime.reconcile import DONE, Result
@@ -23,15 +23,6 @@ class World:
     """The machines of all its sets."""
     missing_templates: tuple[str, ...] = ()
     """Why no set can be made: templates that do not exist."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An Event to record about the deployment."""
-
-    type: Literal["Normal", "Warning"]
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from capipool.api.constants import GROUP, ConditionType, Label, Reason
-from capipool.api.core import Cluster, Machine, MachineHealthCheck
+from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
 from capipool.api.shared import V1Beta1Condition
 from capipool.core import legacy, ownership, pausing
 from capipool.core.machinehealthcheck import external, health, limits, pools
 from capipool.core.machinehealthcheck.health import Health, Target
 from capipool.core.machinehealthcheck.limits import Allowance
 from capipool.core.machinehealthcheck.pools import Instance, NodeMark
-from capipool.core.machinehealthcheck.world import External, MachineMark, Plan, Said, World
+from capipool.core.machinehealthcheck.world import External, MachineMark, Plan, World
+from capipool.core.reports import Said
 from capipool.core.writes import ObjectDeletion
 from capipool.machinery import conditions, objects
 from capipool.machinery.clock import to_seconds
@@ -96,7 +97,7 @@ def _names(world: World) -> tuple[str, ...]:
 
 def _instance_events(marked: Iterable[tuple[Instance, Health, NodeMark]]) -> tuple[Said, ...]:
     return tuple(
-        Said(i.pool, "Warning", "InstanceMarkedUnhealthy", f"node {mark.node.metadata.name}: {h.message}")
+        Said("Warning", "InstanceMarkedUnhealthy", f"node {mark.node.metadata.name}: {h.message}", about=i.pool)
         for i, h, mark in marked
         if mark.value is not None
     )
@@ -120,7 +121,7 @@ def legacy_succeeded(judged: Health, now: dt.datetime) -> V1Beta1Condition:
 
 def is_of_pool(machine: Machine) -> bool:
     """Whether a machine belongs to a pool."""
-    return any(o.controller and o.group_kind == _POOL for o in machine.metadata.owner_references)
+    return ownership.controller_of(machine, MachinePool.RESOURCE.group_kind) is not None
 
 
 def _owned(check: MachineHealthCheck, cluster: Cluster) -> MachineHealthCheck:
@@ -252,14 +253,14 @@ def _events(
     """What is told of machines that are given up, and of a check that may not: not where all of them are only new."""
     told = conditions.is_true(check.status.conditions, ConditionType.REMEDIATION_ALLOWED)
     found = [
-        Said(t.machine, "Warning", "MachineMarkedUnhealthy", h.message)
+        Said("Warning", "MachineMarkedUnhealthy", h.message, about=t.machine)
         for t, h in unwell
         if t in to_remediate and not _was_marked(t.machine)
     ]
     news = told or any(not _is_said_unhealthy(t.machine) for t, _ in unwell)
     if not allowed.allowed and unhealthy and news:
         message = f"Too many machines are unhealthy: {unhealthy} are known to be, and none is replaced"
-        found.append(Said(check, "Warning", "RemediationRestricted", message))
+        found.append(Said("Warning", "RemediationRestricted", message))
     return tuple(found)
 
 

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from capipool.api import indexes
 from capipool.api.builtin import CustomResourceDefinition, Node
 from capipool.api.constants import Annotation
 from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
-from capipool.core import gathering
+from capipool.core import changes, following, gathering, reports
 from capipool.core.machinehealthcheck import apply, external
 from capipool.core.machinehealthcheck.decide import decide
 from capipool.core.machinehealthcheck.observe import Observer
@@ -22,7 +22,7 @@ from capipool.machinery.resource import ObjectKey
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
-from capipool.workload.connections import Connections, WorkloadCluster
+from capipool.workload.connections import Connections
 
 
 class MachineHealthCheckReconciler:
@@ -37,7 +37,6 @@ class MachineHealthCheckReconciler:
         self._references = References(manager)
         self._observer = Observer(manager, connections, self._references, options.namespace)
         self._observer.machines.add_index(indexes.NODE_NAME, indexes.machine_node_name)
-        self._unfollow: dict[ObjectKey, Callable[[], None]] = {}
         self._controller: Controller | None = None
 
     async def reconcile(self, key: ObjectKey) -> Result:
@@ -52,8 +51,7 @@ class MachineHealthCheckReconciler:
         connected = self._connections.get(ObjectKey(key.namespace, check.spec.cluster_name))
         workload = connected.client if connected is not None else None
         await apply.apply(self._manager.client, workload, check, plan, now)
-        for said in plan.events:
-            self._manager.events.event(said.about, said.type, said.reason, said.message)
+        reports.record(self._manager.events, check, plan.events)
         return plan.result
 
     def attach(self, controller: Controller) -> None:
@@ -64,7 +62,9 @@ class MachineHealthCheckReconciler:
         gathering.watch(controller, self._observer.pools, self._pool_changed, self._size)
         controller.watch(self._manager.caches.of(Cluster, self._options.namespace), self._cluster_changed)
         controller.watch(self._references.definitions, self._definition_changed)
-        self._connections.subscribe(self._connection_changed)
+        following.follow(
+            self._connections, node_changed=self._node_changed, connection_changed=self._connection_changed
+        )
 
     def _size(self, key: ObjectKey) -> int:
         check = self._checks.get(key)
@@ -72,22 +72,18 @@ class MachineHealthCheckReconciler:
 
     def _machine_changed(self, old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
         """The checks of a machine's cluster, where something changed that a check may look at."""
-        machine = new or old
-        if machine is None or (old is not None and new is not None and _of_machine(old) == _of_machine(new)):
+        if (machine := changes.relevant(old, new, _of_machine)) is None:
             return ()
         return self._of(ObjectKey(machine.metadata.namespace, machine.spec.cluster_name))
 
     def _pool_changed(self, old: MachinePool | None, new: MachinePool | None) -> Iterable[ObjectKey]:
-        pool = new or old
-        if pool is None or (old is not None and new is not None and _of_pool(old) == _of_pool(new)):
+        if (pool := changes.relevant(old, new, _of_pool)) is None:
             return ()
         return self._of(ObjectKey(pool.metadata.namespace, pool.spec.cluster_name))
 
     def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-        cluster = new or old
-        if cluster is None or (old is not None and new is not None and _of_cluster(old) == _of_cluster(new)):
-            return ()
-        return self._of(cluster.key)
+        cluster = changes.relevant(old, new, _of_cluster)
+        return self._of(cluster.key) if cluster is not None else ()
 
     def _definition_changed(
         self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None
@@ -135,21 +131,9 @@ class MachineHealthCheckReconciler:
     def _of(self, cluster: ObjectKey) -> list[ObjectKey]:
         return [check.key for check in self._checks.by(indexes.CLUSTER_NAME, str(cluster))]
 
-    def _connection_changed(self, cluster: ObjectKey, connected: WorkloadCluster | None) -> None:
-        """Follow the nodes of a cluster while it is connected."""
-        stop = self._unfollow.pop(cluster, None)
-        if stop is not None:
-            stop()
-        if connected is not None:
-            self._unfollow[cluster] = connected.nodes.cache.subscribe(
-                lambda old, new: self._node_changed(cluster, old, new)
-            )
-        self._enqueue(self._of(cluster))
-
     def _node_changed(self, cluster: ObjectKey, old: Node | None, new: Node | None) -> None:
         """Only a node of a machine or pool, and only what a check judges it by: heartbeats change nothing of that."""
-        node = new or old
-        if node is None or (old is not None and new is not None and _of_node(old) == _of_node(new)):
+        if (node := changes.relevant(old, new, _of_node)) is None:
             return
         machines = self._observer.machines.by(indexes.NODE_NAME, node.metadata.name)
         pools = (
@@ -161,18 +145,17 @@ class MachineHealthCheckReconciler:
             assert self._controller is not None
             gathering.enqueue(self._controller, self._of(cluster), self._size)
 
-    def _enqueue(self, keys: Iterable[ObjectKey]) -> None:
+    def _connection_changed(self, cluster: ObjectKey) -> None:
+        """Nobody is judged while the nodes cannot be asked about."""
         assert self._controller is not None
-        for key in keys:
+        for key in self._of(cluster):
             self._controller.enqueue(key)
 
 
 def _spec_changed(old: MachineHealthCheck | None, new: MachineHealthCheck | None) -> Iterable[ObjectKey]:
     """What we write ourselves, the status, leads to nothing."""
-    check = new or old
-    if check is None or (old is not None and new is not None and _of_check(old) == _of_check(new)):
-        return ()
-    return (check.key,)
+    check = changes.relevant(old, new, _of_check)
+    return (check.key,) if check is not None else ()
 
 
 def _of_check(check: MachineHealthCheck) -> tuple[object, ...]:

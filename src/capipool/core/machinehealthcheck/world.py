@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from capipool.api.core import Cluster, Machine, MachineHealthCheck, MachinePool
+from capipool.api.core import Cluster, Machine, MachineHealthCheck
 from capipool.api.shared import V1Beta1Condition
 from capipool.core.machinehealthcheck.health import Target
 from capipool.core.machinehealthcheck.pools import Instance, NodeMark
 from capipool.core.references import Absent
+from capipool.core.reports import Said
 from capipool.core.writes import ObjectDeletion
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Raw, Unstructured
@@ -65,16 +65,6 @@ class Request:
     machine: Machine
     resource: Resource
     raw: Raw
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An Event to record about a machine, a pool or the health check."""
-
-    about: Machine | MachinePool | MachineHealthCheck
-    type: Literal["Normal", "Warning"]
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from capipool.api.builtin import Node
 from capipool.api.core import Machine, MachinePool
 from capipool.client.client import Client
 from capipool.core import writes
 from capipool.core.machinepool import machines
-from capipool.core.machinepool.world import MachineStatusPatch, NodeDeletion, Plan
-from capipool.machinery import errors
+from capipool.core.machinepool.world import MachineStatusPatch, Plan
 from capipool.machinery.objects import Raw
-from capipool.workload.nodesync import NodePatch
 
 Wrote = Callable[[MachinePool], None]
 """Told of the pool as each write left it."""
@@ -41,12 +38,13 @@ async def apply(
             *(_patch_machine(client, m) for m in plan.machine_statuses),
         ]
     )
-    await _delete_nodes(workload, plan)
+    if workload is not None:
+        await writes.all_of([writes.delete_node(workload, d) for d in plan.node_deletions])
     if going:
         return await writes.write_body(client, pool, plan.pool)
     pool = await _written(writes.write_status(client, pool, plan.pool), pool, wrote)
     if workload is not None:
-        await writes.all_of([_patch_node(workload, p) for p in plan.nodes])
+        await writes.all_of([writes.patch_node(workload, p) for p in plan.nodes])
     return pool
 
 
@@ -71,25 +69,3 @@ async def _patch_machine(client: Client, patch: MachineStatusPatch) -> None:
         resource_version=patch.resource_version,
     )
     await writes.unless_gone(write)
-
-
-async def _delete_nodes(workload: Client | None, plan: Plan) -> None:
-    """Delete nodes; a failure ends the run here, unless their time is up."""
-    if workload is None or not plan.node_deletions:
-        return
-    try:
-        await writes.all_of([_delete_node(workload, d) for d in plan.node_deletions])
-    except* errors.ApiError:
-        if not plan.forgive_node_failures:
-            raise
-
-
-async def _delete_node(workload: Client, deletion: NodeDeletion) -> None:
-    """A Conflict says that the name is another node's by now: the next observation knows whose."""
-    await writes.unless_gone(workload.delete(Node, deletion.name, uid=deletion.uid))
-
-
-async def _patch_node(workload: Client, patch: NodePatch) -> None:
-    await writes.unless_gone(
-        workload.patch(Node, patch.name, patch=patch.patch, resource_version=patch.resource_version)
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from capipool.api.constants import Reason
 from capipool.api.core import MachinePool
-from capipool.core.machinepool.world import BootstrapObject
+from capipool.core.bootstrap import BootstrapObject
 from capipool.core.references import Absent
 from capipool.core.writes import Problem
 

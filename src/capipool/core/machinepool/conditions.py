@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from capipool.api.builtin import Node
 from capipool.api.constants import Annotation, ConditionType, Reason
 from capipool.api.core import Cluster, Machine, MachinePool
+from capipool.core.bootstrap import BootstrapObject
 from capipool.core.machinepool import bootstrap as bootstraps
 from capipool.core.machinepool import status
 from capipool.core.machinepool.deletion import DeletionStep
 from capipool.core.machinepool.nodes import NodesStep
-from capipool.core.machinepool.world import BootstrapObject, InfraObject, World
+from capipool.core.machinepool.world import InfraObject, World
 from capipool.core.references import Absent
 from capipool.core.writes import Problem
 from capipool.machinery import conditions

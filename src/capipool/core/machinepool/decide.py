@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from capipool.api.constants import EventReason
+from capipool.api.constants import EventReason, Finalizer
 from capipool.api.core import MachinePool
 from capipool.api.shared import ObjectReference
-from capipool.core import ownership as owners
+from capipool.core import ownership
 from capipool.core.machinepool import (
     bootstrap,
     conditions,
@@ -20,16 +20,16 @@ from capipool.core.machinepool import (
     legacy,
     machines,
     nodes,
-    ownership,
     status,
 )
 from capipool.core.machinepool.bootstrap import BootstrapStep
 from capipool.core.machinepool.deletion import DeletionStep
 from capipool.core.machinepool.infrastructure import InfrastructureStep
 from capipool.core.machinepool.nodes import NodesStep
-from capipool.core.machinepool.world import NodeDeletion, Plan, Said, World
+from capipool.core.machinepool.world import Plan, World
 from capipool.core.references import Absent
-from capipool.core.writes import ObjectPatch, Problem
+from capipool.core.reports import Said
+from capipool.core.writes import NodeDeletion, ObjectPatch, Problem
 from capipool.machinery import conditions as conditions_of
 from capipool.machinery import objects
 from capipool.machinery.conditions import Condition
@@ -91,12 +91,11 @@ def _delete(world: World, now: dt.datetime) -> Plan:
     step = deletion.decide(world, now)
     pool = _deleting_pool(world, step, now)
     if step.done:
-        pool = objects.replace(pool, metadata=ownership.without_finalizer(pool.metadata))
+        pool = objects.replace(pool, metadata=ownership.without_finalizer(pool.metadata, Finalizer.MACHINE_POOL))
     return Plan(
         pool=pool,
         deletions=step.deletions,
         node_deletions=step.node_deletions,
-        forgive_node_failures=step.forgive_node_failures,
         result=step.result,
     )
 
@@ -114,7 +113,7 @@ def _retire(world: World, step: NodesStep | None) -> tuple[NodeDeletion, ...]:
 
 def _take_ownership(world: World) -> tuple[tuple[ObjectPatch, ...], tuple[Problem, ...]]:
     found = [
-        owners.take(world.pool, provider.object, provider.resource, world.pool.spec.cluster_name)
+        ownership.take(world.pool, provider.object, provider.resource, world.pool.spec.cluster_name)
         for provider in (world.bootstrap, world.infra)
         if provider is not None and not isinstance(provider, Absent)
     ]
@@ -168,7 +167,7 @@ def _with_spec(world: World, boot: BootstrapStep, infra: InfrastructureStep) -> 
     )
     return objects.replace(
         pool,
-        metadata=ownership.of_pool(pool, world.cluster),
+        metadata=ownership.joined(pool, world.cluster, Finalizer.MACHINE_POOL),
         spec=spec,
         status=replace_part(pool.status, initialization=initialization, replicas=infra.replicas),
     )

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from capipool.api.constants import Reason
 from capipool.api.core import Machine, MachinePool
+from capipool.core.bootstrap import BootstrapObject
 from capipool.core.machinepool import nodes as pool_nodes
-from capipool.core.machinepool.world import BootstrapObject, InfraObject, NodeDeletion, World
+from capipool.core.machinepool.world import InfraObject, World
 from capipool.core.references import Absent
-from capipool.core.writes import ObjectDeletion
+from capipool.core.writes import NodeDeletion, ObjectDeletion
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 
 DEFAULT_TIMEOUT_SECONDS = 10
@@ -30,7 +31,6 @@ class DeletionStep:
     deletions: tuple[ObjectDeletion, ...] = ()
     node_deletions: tuple[NodeDeletion, ...] = ()
     done: bool = False
-    forgive_node_failures: bool = False
     result: Result = DONE
 
 
@@ -85,7 +85,8 @@ def _nodes_step(world: World, now: dt.datetime) -> DeletionStep:
     if world.nodes is None:
         return _without_workload_cluster(world, machines, now)
     found = pool_nodes.of_deleted_pool(world.pool, world.nodes)
-    deletions = tuple(NodeDeletion(n.metadata.name, n.metadata.uid) for n in found)
+    forgive = timeout_passed(world.pool, now)
+    deletions = tuple(NodeDeletion(n.metadata.name, n.metadata.uid, forgive=forgive) for n in found)
     message = f"Nodes are being deleted: {_names(deletions)}" if deletions else ""
     return DeletionStep(
         Reason.DELETING_NODE if deletions else Reason.DELETION_COMPLETED,
@@ -93,7 +94,6 @@ def _nodes_step(world: World, now: dt.datetime) -> DeletionStep:
         deletions=machines,
         node_deletions=deletions,
         done=True,
-        forgive_node_failures=timeout_passed(world.pool, now),
     )
 
 

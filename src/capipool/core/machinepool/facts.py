@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from capipool.api.constants import ConditionType
-from capipool.contract import bootstrap, conditions, failure, infra_machine, infra_pool, versions
-from capipool.core.machinepool.world import BootstrapObject, InfraMachine, InfraObject
+from capipool.contract import conditions, failure, infra_machine, infra_pool, versions
+from capipool.core.machinepool.world import InfraMachine, InfraObject
 from capipool.core.references import Served
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import Resource
@@ -16,18 +16,6 @@ _EXPLAINING = (
     ConditionType.DELETING,
 )
 """The provider's conditions whose messages say why a pool waits, while they are True."""
-
-
-def bootstrap_object(obj: Unstructured, served: Served) -> BootstrapObject:
-    """A bootstrap object's facts."""
-    return BootstrapObject(
-        object=obj,
-        resource=served.resource,
-        data_secret_created=bootstrap.data_secret_created(obj, served.contract),
-        data_secret_name=bootstrap.data_secret_name(obj),
-        ready=conditions.find(obj, ConditionType.READY),
-        legacy_ready=conditions.find_legacy(obj, ConditionType.READY, served.contract),
-    )
 
 
 def infra_object(obj: Unstructured, served: Served, machine_resource: Resource | None = None) -> InfraObject:

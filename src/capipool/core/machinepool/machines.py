@@ -51,7 +51,7 @@ def decide(world: World, now: dt.datetime) -> MachinesStep:
 
 def is_excluded(machine: Machine, pool_uid: str) -> bool:
     """Whether a Machine that carries the pool's labels is another controller's."""
-    controller = next((o for o in machine.metadata.owner_references if o.controller), None)
+    controller = ownership.controller_of(machine)
     return controller is not None and controller.uid != pool_uid
 
 

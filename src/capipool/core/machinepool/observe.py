@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachinePool
 from capipool.contract import infra_pool
+from capipool.core.bootstrap import BootstrapObject, bootstrap_object
 from capipool.core.machinepool import facts, machines
-from capipool.core.machinepool.world import BootstrapObject, InfraMachine, InfraObject, Nodes, World
+from capipool.core.machinepool.world import InfraMachine, InfraObject, Nodes, World
 from capipool.core.references import Absent, References
 from capipool.machinery.objects import Unstructured
 from capipool.machinery.resource import GroupKind, ObjectKey
@@ -63,7 +64,7 @@ class Observer:
 
     async def _bootstrap(self, pool: MachinePool, ref: ContractVersionedObjectReference) -> BootstrapObject | Absent:
         found = await self._references.get(ref, pool.metadata.namespace, confirm_gone=pool.deleting)
-        return found if isinstance(found, Absent) else facts.bootstrap_object(*found)
+        return found if isinstance(found, Absent) else bootstrap_object(*found)
 
     def _own_machines(self, pool: MachinePool) -> tuple[Machine, ...]:
         wanted = machines.infra_machine_labels(pool)

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 from capipool.api.builtin import Node
 from capipool.api.core import Cluster, Machine, MachinePool
-from capipool.core import gathering
+from capipool.core import changes, following, gathering, reports
 from capipool.core.machinepool import apply, watches
 from capipool.core.machinepool.decide import decide
 from capipool.core.machinepool.observe import Observer
@@ -24,7 +24,7 @@ from capipool.runtime.controller import Controller
 from capipool.runtime.logs import Logger
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
-from capipool.workload.connections import Connections, WorkloadCluster
+from capipool.workload.connections import Connections
 
 _log = Logger("capipool.core.machinepool")
 
@@ -43,7 +43,6 @@ class MachinePoolReconciler:
         self._pools = manager.caches.of(MachinePool, options.namespace)
         self._observer = Observer(manager, connections, self._references, options.namespace)
         self._own: dict[ObjectKey, deque[str]] = {}
-        self._unfollow: dict[ObjectKey, Callable[[], None]] = {}
         self._controller: Controller | None = None
         watches.add_indexes(self._pools)
 
@@ -59,8 +58,7 @@ class MachinePoolReconciler:
         self._follow_kinds(world)
         plan = decide(world, self._manager.clock.now())
         await self._apply(world, plan)
-        for problem in plan.problems:
-            _log.debug("waiting", reason=problem.reason, why=problem.message)
+        reports.log(_log, plan.problems)
         return plan.result
 
     def attach(self, controller: Controller) -> None:
@@ -68,11 +66,13 @@ class MachinePoolReconciler:
         self._controller = controller
         caches, namespace = self._manager.caches, self._options.namespace
         controller.watch(self._pools, self._pool_changed)
-        controller.watch(caches.of(Cluster, namespace), partial(watches.cluster_changed, self._pools))
+        controller.watch(caches.of(Cluster, namespace), partial(changes.cluster_changed, self._pools))
         machine_changed = partial(watches.machine_changed, self._pools)
         gathering.watch(controller, caches.of(Machine, namespace), machine_changed, self._size)
-        controller.watch(self._references.definitions, partial(watches.definition_changed, self._pools))
-        self._connections.subscribe(self._connection_changed)
+        controller.watch(self._references.definitions, partial(changes.definition_changed, self._pools))
+        following.follow(
+            self._connections, node_changed=self._node_changed, connection_changed=self._connection_changed
+        )
 
     async def _apply(self, world: World, plan: Plan) -> None:
         connected = self._observer.connected(world.pool)
@@ -83,8 +83,7 @@ class MachinePoolReconciler:
             workload=connected.client if connected is not None else None,
             wrote=self._remember,
         )
-        for said in plan.events:
-            self._manager.events.event(written, said.type, said.reason, said.message)
+        reports.record(self._manager.events, written, plan.events)
 
     def _remember(self, pool: MachinePool) -> None:
         """Our own write: when the watch shows it, there is nothing in it that was not decided already."""
@@ -102,10 +101,8 @@ class MachinePoolReconciler:
     def _follow_kinds(self, world: World) -> None:
         """Watch the provider kinds that a pool refers to, once they are known."""
         assert self._controller is not None
-        changed = partial(watches.provider_changed, self._pools)
-        for provider in (world.infra, world.bootstrap):
-            if provider is not None and provider.resource is not None:
-                self._references.watch(self._controller, provider.resource, changed)
+        changed = partial(changes.provider_changed, self._pools)
+        self._references.follow(self._controller, (world.infra, world.bootstrap), changed)
         if not isinstance(world.infra, Absent) and world.infra.machine_resource is not None:
             self._references.watch(self._controller, world.infra.machine_resource, self._infra_machine_changed)
 
@@ -120,26 +117,15 @@ class MachinePoolReconciler:
         pool = self._pools.get(key)
         return len(pool.spec.provider_id_list) if pool is not None else 0
 
-    def _connection_changed(self, cluster: ObjectKey, connected: WorkloadCluster | None) -> None:
-        """Follow the nodes of a cluster while it is connected, and look at its pools anew when that changes."""
-        stop = self._unfollow.pop(cluster, None)
-        if stop is not None:
-            stop()
-        if connected is not None:
-            self._unfollow[cluster] = self._follow_nodes(cluster, connected)
-        self._enqueue(pool.key for pool in watches.of_cluster(self._pools, cluster))
-
-    def _follow_nodes(self, cluster: ObjectKey, connected: WorkloadCluster) -> Callable[[], None]:
-        def changed(old: Node | None, new: Node | None) -> None:
-            assert self._controller is not None
-            gathering.enqueue(self._controller, watches.node_changed(self._pools, cluster, old, new), self._size)
-
-        return connected.nodes.cache.subscribe(changed)
-
-    def _enqueue(self, keys: Iterable[ObjectKey]) -> None:
+    def _node_changed(self, cluster: ObjectKey, old: Node | None, new: Node | None) -> None:
         assert self._controller is not None
-        for key in keys:
-            self._controller.enqueue(key)
+        gathering.enqueue(self._controller, watches.node_changed(self._pools, cluster, old, new), self._size)
+
+    def _connection_changed(self, cluster: ObjectKey) -> None:
+        """What pools say of their nodes depends on whether they can be asked."""
+        assert self._controller is not None
+        for pool in watches.of_cluster(self._pools, cluster):
+            self._controller.enqueue(pool.key)
 
 
 def setup(manager: Manager, connections: Connections, options: Options) -> None:

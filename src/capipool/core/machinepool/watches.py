@@ -6,21 +6,19 @@ looks at a few objects by index, never at all of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from capipool.api import indexes, labels
-from capipool.api.builtin import CustomResourceDefinition, Node
+from capipool.api.builtin import Node
 from capipool.api.constants import Annotation, Label
-from capipool.api.core import Cluster, Machine, MachinePool
-from capipool.core import ownership, references
+from capipool.api.core import Machine, MachinePool
+from capipool.core import changes, references
 from capipool.core.machinepool import nodes as pool_nodes
 from capipool.machinery.objects import Object, Unstructured
-from capipool.machinery.resource import GroupKind, ObjectKey
+from capipool.machinery.resource import ObjectKey
 from capipool.runtime.cache import Cache
 from capipool.workload import nodes, nodesync
 
-BY_REFERENCE = "reference"
-BY_KIND = "kind of reference"
 BY_NODE_NAME = "status.nodeRefs.name"
 BY_LABEL = "pool name label"
 
@@ -28,8 +26,7 @@ BY_LABEL = "pool name label"
 def add_indexes(pools: Cache[MachinePool]) -> None:
     """The indexes by which pools are found here."""
     pools.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
-    pools.add_index(BY_REFERENCE, _references)
-    pools.add_index(BY_KIND, _kinds)
+    references.add_indexes(pools)
     pools.add_index(BY_NODE_NAME, node_names)
     pools.add_index(indexes.PROVIDER_ID_LIST, indexes.pool_provider_ids)
     pools.add_index(BY_LABEL, _label)
@@ -45,43 +42,18 @@ def of_cluster(pools: Cache[MachinePool], cluster: ObjectKey) -> Sequence[Machin
     return pools.by(indexes.CLUSTER_NAME, str(cluster))
 
 
-def cluster_changed(pools: Cache[MachinePool], old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-    """All pools of a Cluster that came, went, was paused, or is going; its status moves without us."""
-    cluster = new or old
-    if cluster is None or (old is not None and new is not None and _of_cluster(old) == _of_cluster(new)):
-        return ()
-    return [pool.key for pool in of_cluster(pools, cluster.key)]
-
-
-def provider_changed(
-    pools: Cache[MachinePool], old: Unstructured | None, new: Unstructured | None
-) -> Iterable[ObjectKey]:
-    """The pools that refer to a bootstrap or infrastructure object whose spec, status or life changed."""
-    obj = new or old
-    if obj is None:
-        return ()
-    found = pools.by(BY_REFERENCE, _reference(obj.group_kind, obj.key))
-    if old is None or new is None or _of_provider(old) != _of_provider(new):
-        return [pool.key for pool in found]
-    return [pool.key for pool in found if not ownership.is_taken(pool, new.metadata, pool.spec.cluster_name)]
-
-
 def infra_machine_changed(
     pools: Cache[MachinePool], old: Unstructured | None, new: Unstructured | None
 ) -> Iterable[ObjectKey]:
     """The pool whose labels an infrastructure machine carries: in its namespace, of its cluster."""
-    obj = new or old
-    if obj is None or (old is not None and new is not None and _of_provider(old) == _of_provider(new)):
-        return ()
-    return labelled(pools, obj)
+    obj = changes.relevant(old, new, changes.of_provider)
+    return labelled(pools, obj) if obj is not None else ()
 
 
 def machine_changed(pools: Cache[MachinePool], old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
     """The pool that a Machine belongs to, where something changed that the pool counts or shows."""
-    machine = new or old
-    if machine is None or (old is not None and new is not None and _of_machine(old) == _of_machine(new)):
-        return ()
-    return labelled(pools, machine)
+    machine = changes.relevant(old, new, _of_machine)
+    return labelled(pools, machine) if machine is not None else ()
 
 
 def labelled(pools: Cache[MachinePool], obj: Object) -> Iterable[ObjectKey]:
@@ -92,16 +64,6 @@ def labelled(pools: Cache[MachinePool], obj: Object) -> Iterable[ObjectKey]:
     cluster = obj.metadata.labels.get(Label.CLUSTER_NAME)
     found = pools.by(BY_LABEL, _scoped(obj.metadata.namespace, value))
     return [pool.key for pool in found if pool.spec.cluster_name == cluster]
-
-
-def definition_changed(
-    pools: Cache[MachinePool], old: CustomResourceDefinition | None, new: CustomResourceDefinition | None
-) -> Iterable[ObjectKey]:
-    """The pools that refer to a kind that was installed, changed its versions or contract, or went."""
-    definition = new or old
-    if definition is None or (old is not None and new is not None and _of_kind(old) == _of_kind(new)):
-        return ()
-    return [pool.key for pool in pools.by(BY_KIND, str(references.kind_of(definition)))]
 
 
 def node_changed(
@@ -156,33 +118,8 @@ def _label(pool: MachinePool) -> tuple[str, ...]:
     return (_scoped(pool.metadata.namespace, labels.format_value(pool.metadata.name)),)
 
 
-def _references(pool: MachinePool) -> Collection[str]:
-    spec = pool.spec.template.spec
-    found = [spec.infrastructure_ref] + ([spec.bootstrap.config_ref] if spec.bootstrap.config_ref else [])
-    return [_reference(ref.group_kind, ObjectKey(pool.metadata.namespace, ref.name)) for ref in found]
-
-
-def _kinds(pool: MachinePool) -> Collection[str]:
-    spec = pool.spec.template.spec
-    found = [spec.infrastructure_ref] + ([spec.bootstrap.config_ref] if spec.bootstrap.config_ref else [])
-    return {str(ref.group_kind) for ref in found}
-
-
-def _reference(kind: GroupKind, key: ObjectKey) -> str:
-    return f"{kind}/{key.namespace}/{key.name}"
-
-
 def _scoped(namespace: str, name: str) -> str:
     return f"{namespace}/{name}"
-
-
-def _of_cluster(cluster: Cluster) -> tuple[object, ...]:
-    return (cluster.metadata.uid, bool(cluster.spec.paused), cluster.deleting)
-
-
-def _of_provider(obj: Unstructured) -> tuple[object, ...]:
-    meta = obj.metadata
-    return (meta.uid, meta.deletion_timestamp, meta.finalizers, obj.spec, obj.status)
 
 
 def _of_machine(machine: Machine) -> tuple[object, ...]:
@@ -195,8 +132,3 @@ def _of_machine(machine: Machine) -> tuple[object, ...]:
         status.node_info and status.node_info.kubelet_version,
         tuple((c.type, c.status, c.message) for c in status.conditions),
     )
-
-
-def _of_kind(definition: CustomResourceDefinition) -> tuple[object, ...]:
-    conditions = tuple((c.type, c.status) for c in definition.status.conditions)
-    return (definition.metadata.labels, definition.spec.versions, conditions)

@@ -8,30 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from capipool.api.builtin import Node
 from capipool.api.core import Cluster, Machine, MachinePool
 from capipool.api.shared import V1Beta1Condition
+from capipool.core.bootstrap import BootstrapObject
 from capipool.core.references import Absent
-from capipool.core.writes import ObjectDeletion, ObjectPatch, Problem
+from capipool.core.reports import Said
+from capipool.core.writes import NodeDeletion, ObjectDeletion, ObjectPatch, Problem
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Raw, Unstructured
 from capipool.machinery.resource import ObjectKey, Resource
 from capipool.runtime.reconcile import DONE, Result
 from capipool.workload.nodesync import NodePatch
-
-
-@dataclass(frozen=True, slots=True)
-class BootstrapObject:
-    """A bootstrap provider's object, as its contract reads."""
-
-    object: Unstructured
-    resource: Resource
-    data_secret_created: bool = False
-    data_secret_name: str = ""
-    ready: Condition | None = None
-    legacy_ready: V1Beta1Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +91,12 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeDeletion:
-    """Delete this very Node."""
-
-    name: str
-    uid: str
-
-
-@dataclass(frozen=True, slots=True)
 class MachineStatusPatch:
     """A merge patch for the status of a Machine, for the version read only."""
 
     key: ObjectKey
     patch: Raw
     resource_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An Event to record about the pool."""
-
-    type: Literal["Normal", "Warning"]
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +113,4 @@ class Plan:
     machine_statuses: tuple[MachineStatusPatch, ...] = ()
     events: tuple[Said, ...] = ()
     problems: tuple[Problem, ...] = ()
-    forgive_node_failures: bool = False
-    """The pool goes even where its Nodes cannot be deleted: their time is up."""
     result: Result = DONE

@@ -11,14 +11,15 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from capipool.api.constants import Annotation, ConditionType, Finalizer, Label, Reason
+from capipool.api.constants import Annotation, ConditionType, Finalizer, Reason
 from capipool.api.core import Cluster, Machine, MachineSet
 from capipool.api.shared import V1Beta1Condition
 from capipool.api.v1beta2.machineset import MachineSetDeprecatedStatus
 from capipool.core import legacy, ownership, pausing, replicas, serverside, templates
 from capipool.core.machineset import machines, order, preflight, remediation
-from capipool.core.machineset.world import MachineMark, Plan, Said, Template, World
+from capipool.core.machineset.world import MachineMark, Plan, Template, World
 from capipool.core.references import Absent
+from capipool.core.reports import Said
 from capipool.core.writes import ObjectDeletion, ObjectPatch, Problem
 from capipool.machinery import conditions, objects, selectors
 from capipool.machinery.conditions import Condition
@@ -83,9 +84,8 @@ def _delete(world: World, paused: Condition, now: dt.datetime) -> Plan:
     going = [m for m in world.machines if not m.deleting]
     machine_set = _with_status(world.machine_set, world, Scaling(), paused, now)
     if not world.machines:
-        meta = machine_set.metadata
-        kept = tuple(f for f in meta.finalizers if f != Finalizer.MACHINE_SET)
-        machine_set = objects.replace(machine_set, metadata=replace_part(meta, finalizers=kept))
+        metadata = ownership.without_finalizer(machine_set.metadata, Finalizer.MACHINE_SET)
+        machine_set = objects.replace(machine_set, metadata=metadata)
     deletions = tuple(ObjectDeletion(Machine.RESOURCE, m.key, m.metadata.uid) for m in going)
     return Plan(machine_set=machine_set, deletions=deletions)
 
@@ -192,20 +192,9 @@ def up_to_date(world: World, now: dt.datetime) -> Condition:
 
 def _with_metadata(machine_set: MachineSet, cluster: Cluster) -> MachineSet:
     """The finalizer, the cluster's label, and the Cluster as owner of a set that belongs to no deployment."""
-    meta = machine_set.metadata
-    finalizers = meta.finalizers
-    if Finalizer.MACHINE_SET not in finalizers:
-        finalizers = (*finalizers, Finalizer.MACHINE_SET)
-    owners = meta.owner_references
-    if not any(o.controller for o in owners):
-        owners = ownership.with_owner(owners, ownership.reference(cluster))
-    wanted = replace_part(
-        meta,
-        finalizers=finalizers,
-        owner_references=owners,
-        labels=meta.labels | {Label.CLUSTER_NAME: machine_set.spec.cluster_name},
-    )
-    return objects.replace(machine_set, metadata=wanted)
+    owned = ownership.controller_of(machine_set) is None
+    metadata = ownership.joined(machine_set, cluster, Finalizer.MACHINE_SET, owned=owned)
+    return objects.replace(machine_set, metadata=metadata)
 
 
 def _with_status(

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from capipool.api import indexes
-from capipool.api.constants import GROUP, Annotation
+from capipool.api.constants import Annotation
 from capipool.api.core import Cluster, ContractVersionedObjectReference, Machine, MachineDeployment, MachineSet
 from capipool.contract import control_plane
+from capipool.core import ownership
 from capipool.core.machineset.preflight import ControlPlane, Topology
 from capipool.core.machineset.world import Template, World
 from capipool.core.references import Absent, References
@@ -18,12 +19,11 @@ from capipool.machinery.resource import GroupKind, ObjectKey
 from capipool.runtime.manager import Manager
 
 ORPHANS = "machines of a cluster without a controller"
-_DEPLOYMENT = GroupKind(GROUP, "MachineDeployment")
 
 
 def orphan_of(machine: Machine) -> tuple[str, ...]:
     """Under `ORPHANS`: machines that a set may adopt, by cluster."""
-    if machine.deleting or any(o.controller for o in machine.metadata.owner_references):
+    if machine.deleting or ownership.controller_of(machine) is not None:
         return ()
     return indexes.cluster_name(machine)
 
@@ -43,7 +43,7 @@ class Observer:
         meta, spec = machine_set.metadata, machine_set.spec.template.spec
         cluster = self._clusters.get(ObjectKey(meta.namespace, machine_set.spec.cluster_name))
         going = machine_set.deleting
-        owned = (m for m in self.machines.owned_by(meta.uid) if _controls(machine_set, m))
+        owned = (m for m in self.machines.owned_by(meta.uid) if ownership.controls(machine_set, m.metadata))
         ordered, selected = sorted(owned, key=lambda m: m.key), _selected(machine_set)
         machines = [m for m in ordered if going or selected(m)]
         infra = None if going else await self._template(machine_set, spec.infrastructure_ref, _infra_names(machines))
@@ -65,10 +65,8 @@ class Observer:
         )
 
     def _deployment(self, machine_set: MachineSet) -> MachineDeployment | None:
-        for owner in machine_set.metadata.owner_references:
-            if owner.controller and owner.group_kind == _DEPLOYMENT:
-                return self.deployments.get(ObjectKey(machine_set.metadata.namespace, owner.name))
-        return None
+        owner = ownership.controller_of(machine_set, MachineDeployment.RESOURCE.group_kind)
+        return self.deployments.get(ObjectKey(machine_set.metadata.namespace, owner.name)) if owner else None
 
     def _orphans(self, machine_set: MachineSet) -> tuple[Machine, ...]:
         selector = selectors.from_object(msgspec.to_builtins(machine_set.spec.selector))
@@ -114,10 +112,6 @@ def _selected(machine_set: MachineSet) -> Callable[[Machine], bool]:
     """Whether a set's selector finds a machine; one that cannot be read gives none up."""
     selector = selectors.from_object(msgspec.to_builtins(machine_set.spec.selector))
     return lambda machine: selector is None or selector.matches(machine.metadata.labels)
-
-
-def _controls(machine_set: MachineSet, machine: Machine) -> bool:
-    return any(o.controller and o.uid == machine_set.metadata.uid for o in machine.metadata.owner_references)
 
 
 def _infra_names(machines: Iterable[Machine]) -> list[str]:

@@ -6,30 +6,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from capipool.api import indexes
-from capipool.api.builtin import CustomResourceDefinition
-from capipool.api.constants import GROUP, Annotation
+from capipool.api.constants import Annotation
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet, MachineTemplateSpec
-from capipool.core import gathering
+from capipool.core import changes, gathering, ownership, references, reports
 from capipool.core.machineset import apply
 from capipool.core.machineset.decide import decide
 from capipool.core.machineset.observe import Observer, orphan_of
-from capipool.core.machineset.world import Template, World
+from capipool.core.machineset.world import World
 from capipool.core.options import Options
-from capipool.core.references import Absent, References, kind_of
+from capipool.core.references import References
 from capipool.machinery.objects import Unstructured
-from capipool.machinery.resource import GroupKind, ObjectKey
+from capipool.machinery.resource import ObjectKey
 from capipool.runtime.controller import Controller
 from capipool.runtime.logs import Logger
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import DONE, Result
 
 _log = Logger("capipool.core.machineset")
-
-BY_TEMPLATE = "template"
-BY_KIND = "kind of template"
-_SET = GroupKind(GROUP, "MachineSet")
 
 
 class MachineSetReconciler:
@@ -41,8 +37,7 @@ class MachineSetReconciler:
         self._references = References(manager)
         self._sets = manager.caches.of(MachineSet, options.namespace)
         self._sets.add_index(indexes.CLUSTER_NAME, indexes.cluster_name)
-        self._sets.add_index(BY_TEMPLATE, _templates)
-        self._sets.add_index(BY_KIND, _kinds)
+        references.add_indexes(self._sets)
         self._observer = Observer(manager, self._references, options.namespace)
         self._synced: dict[ObjectKey, MachineTemplateSpec] = {}
         """The template that all machines of a set were synced with last, in this process."""
@@ -62,10 +57,8 @@ class MachineSetReconciler:
         written = await apply.apply(self._manager.client, machine_set, plan, now, refused=self._refusals(machine_set))
         if plan.synced:
             self._synced[key] = template
-        for said in plan.events:
-            self._manager.events.event(written, said.type, said.reason, said.message)
-        for problem in plan.problems:
-            _log.debug("waiting", reason=problem.reason, why=problem.message)
+        reports.record(self._manager.events, written, plan.events)
+        reports.log(_log, plan.problems)
         return plan.result
 
     def _refusals(self, machine_set: MachineSet) -> Callable[[str], None]:
@@ -79,8 +72,8 @@ class MachineSetReconciler:
         controller.watch(self._sets, _set_changed)
         gathering.watch(controller, self._observer.machines, self._machine_changed, self._size)
         controller.watch(self._observer.deployments, self._deployment_changed)
-        controller.watch(caches.of(Cluster, namespace), self._cluster_changed)
-        controller.watch(self._references.definitions, self._definition_changed)
+        controller.watch(caches.of(Cluster, namespace), partial(changes.cluster_changed, self._sets))
+        controller.watch(self._references.definitions, partial(changes.definition_changed, self._sets))
 
     def _size(self, key: ObjectKey) -> int:
         machine_set = self._sets.get(key)
@@ -88,15 +81,12 @@ class MachineSetReconciler:
 
     def _machine_changed(self, old: Machine | None, new: Machine | None) -> Iterable[ObjectKey]:
         """The set of a machine, where something changed that the set counts or syncs; all sets for an orphan."""
-        machine = new or old
-        if machine is None or (old is not None and new is not None and _of_machine(old) == _of_machine(new)):
+        if changes.relevant(old, new, _of_machine) is None:
             return ()
         keys = {
-            ObjectKey(m.metadata.namespace, o.name)
+            ObjectKey(m.metadata.namespace, owner.name)
             for m in (old, new)
-            if m is not None
-            for o in m.metadata.owner_references
-            if o.controller and o.group_kind == _SET
+            if m is not None and (owner := ownership.controller_of(m, MachineSet.RESOURCE.group_kind)) is not None
         }
         if new is not None and (scope := orphan_of(new)):
             keys |= {s.key for s in self._sets.by(indexes.CLUSTER_NAME, scope[0])}
@@ -108,66 +98,22 @@ class MachineSetReconciler:
             return ()
         return [s.key for s in self._sets.owned_by(new.metadata.uid)]
 
-    def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
-        cluster = new or old
-        if cluster is None or (old is not None and new is not None and _of_cluster(old) == _of_cluster(new)):
-            return ()
-        return [s.key for s in self._sets.by(indexes.CLUSTER_NAME, str(cluster.key))]
-
     def _template_changed(self, old: Unstructured | None, new: Unstructured | None) -> Iterable[ObjectKey]:
         """A template that came is what sets wait for; one that changed is not looked at again."""
         if new is None or old is not None:
             return ()
-        return [s.key for s in self._sets.by(BY_TEMPLATE, f"{new.group_kind}/{new.key}")]
-
-    def _definition_changed(
-        self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None
-    ) -> Iterable[ObjectKey]:
-        definition = new or old
-        if definition is None:
-            return ()
-        return [s.key for s in self._sets.by(BY_KIND, str(kind_of(definition)))]
+        return [s.key for s in self._sets.by(references.OBJECTS, references.name(new.group_kind, new.key))]
 
     def _follow_kinds(self, world: World) -> None:
         """Watch the kinds of templates, once they are known. What is made from them concerns its machine."""
         assert self._controller is not None
-        for template in (world.infra, world.bootstrap):
-            if isinstance(template, Template | Absent) and template.resource is not None:
-                self._references.watch(self._controller, template.resource, self._template_changed)
+        self._references.follow(self._controller, (world.infra, world.bootstrap), self._template_changed)
 
 
 def _set_changed(old: MachineSet | None, new: MachineSet | None) -> Iterable[ObjectKey]:
     """What we write ourselves, the status, leads to nothing."""
-    machine_set = new or old
-    if machine_set is None or (old is not None and new is not None and _of_set(old) == _of_set(new)):
-        return ()
-    return (machine_set.key,)
-
-
-def _templates(machine_set: MachineSet) -> list[str]:
-    spec, namespace = machine_set.spec.template.spec, machine_set.metadata.namespace
-    found = [spec.infrastructure_ref, *([spec.bootstrap.config_ref] if spec.bootstrap.config_ref else [])]
-    return [f"{r.group_kind}/{ObjectKey(namespace, r.name)}" for r in found]
-
-
-def _kinds(machine_set: MachineSet) -> set[str]:
-    spec = machine_set.spec.template.spec
-    found = [spec.infrastructure_ref, *([spec.bootstrap.config_ref] if spec.bootstrap.config_ref else [])]
-    kinds = {r.group_kind for r in found}
-    return {str(k) for k in (*kinds, *(GroupKind(k.group, k.kind.removesuffix("Template")) for k in kinds))}
-
-
-def _of_set(machine_set: MachineSet) -> tuple[object, ...]:
-    meta = machine_set.metadata
-    return (
-        meta.uid,
-        meta.deletion_timestamp,
-        meta.labels,
-        meta.annotations,
-        meta.owner_references,
-        meta.finalizers,
-        machine_set.spec,
-    )
+    machine_set = changes.relevant(old, new, changes.of_body)
+    return (machine_set.key,) if machine_set is not None else ()
 
 
 def _of_machine(machine: Machine) -> tuple[object, ...]:
@@ -184,10 +130,6 @@ def _of_machine(machine: Machine) -> tuple[object, ...]:
         status.initialization,
         tuple((c.type, c.status, c.message) for c in status.conditions),
     )
-
-
-def _of_cluster(cluster: Cluster) -> tuple[object, ...]:
-    return (cluster.metadata.uid, bool(cluster.spec.paused), cluster.deleting)
 
 
 def _revision(deployment: MachineDeployment) -> object:

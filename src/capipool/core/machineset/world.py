@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachineSet
 from capipool.core.machineset.preflight import ControlPlane, Topology
 from capipool.core.references import Absent
+from capipool.core.reports import Said
 from capipool.core.writes import ObjectDeletion, ObjectPatch, Problem
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Raw, Unstructured
@@ -65,15 +65,6 @@ class Part:
 
     resource: Resource
     raw: Raw
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An Event to record about the set."""
-
-    type: Literal["Normal", "Warning"]
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
