@@ -26,6 +26,7 @@ from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Caller, Calls, Cloud
 from capipool.providers.azure.identities.finding import Identities
 from capipool.providers.azure.pools.finding import PLACE
+from capipool.providers.azure.pools.place import scale_set_name
 from capipool.providers.azure.pools.provider import AzurePoolProvider
 from capipool.runtime import Manager
 from capipool.sdk import Group, Intervals, Pool
@@ -119,7 +120,8 @@ async def running(*, spec: Raw | None = None, **options: Any) -> AsyncIterator[A
         await client.create(objects.from_raw(AzureCluster, cluster(arm)))
         for name in NAMES:
             raw = machine_pool(name, spec)
-            raw["metadata"]["annotations"] = {PLACE: f"{_COMPUTE.format(arm.subscription)}/{name}"}
+            called = scale_set_name(objects.from_raw(AzureMachinePool, raw))
+            raw["metadata"]["annotations"] = {PLACE: f"{_COMPUTE.format(arm.subscription)}/{called}"}
             lab.made[name] = await client.create(objects.from_raw(AzureMachinePool, raw))
         task = asyncio.create_task(manager.run())
         await manager.started.wait()

@@ -208,13 +208,13 @@ async def test_a_windows_pool_has_a_password_that_is_made_once_and_that_nobody_k
     async with labs.running(spec={"template": {"osDisk": {"osType": "Windows"}}}) as lab:
         pool = lab.pool()
         before = await lab.created(pool, replicas=1)
-        system = lab.arm.scale_set("conformance").profile["osProfile"]
+        system = lab.arm.scale_set("win-mance").profile["osProfile"]
         password = system["adminPassword"]
         assert len(password) > 20
         assert system["computerNamePrefix"] == "win-mance"
         await lab.provider.ensure(pool, lab.launch("r2"), replicas=1, seen=before)
         await lab.until(pool, lambda g: g.revision == "r2")
-        assert lab.arm.scale_set("conformance").profile["osProfile"]["adminPassword"] == password
+        assert lab.arm.scale_set("win-mance").profile["osProfile"]["adminPassword"] == password
         assert password not in str(await lab.read("conformance"))
 
 

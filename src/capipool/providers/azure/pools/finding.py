@@ -38,11 +38,15 @@ class Finding:
             zones=tuple(sorted(pool.failure_domains)),
         )
 
-    def place(self, pool: Pool[AzureMachinePool]) -> Place:
-        """Where the scale set is: where it was made, else where the cluster is now."""
+    def place(self, pool: Pool[AzureMachinePool], *, anew: bool = False) -> Place:
+        """Where the scale set is: where it was made, else where the cluster is now.
+
+        `anew`: it is not where it was noted, so that one that was never made is made where the cluster is now.
+        """
         cluster = self._azure_cluster(pool)
         caller = self._identities.of_cluster(cluster)
-        if (known := _noted(pool.object)) is not None:
+        known = self.noted(pool.object) if pool.object.spec.provider_id or not anew else None
+        if known is not None:
             return Place(Caller(known.subscription, caller.environment, caller.identity), known)
         group = resource_group(cluster, pool.cluster.metadata.name)
         return Place(caller, ids.ScaleSetID(caller.subscription, group, scale_set_name(pool.object)))
@@ -52,7 +56,7 @@ class Finding:
 
         Without its cluster, or where that is no use, the process's own identity calls.
         """
-        known = _noted(obj)
+        known = self.noted(obj)
         if known is None:
             return None
         cluster = self._cluster_of(obj)
@@ -63,6 +67,10 @@ class Finding:
         except ProviderError:
             return Place(Caller(known.subscription), known)
         return Place(Caller(known.subscription, caller.environment, caller.identity), known)
+
+    def noted(self, obj: AzureMachinePool) -> ids.ScaleSetID | None:
+        """Where its scale set was made, or was about to be; None where it never was. Raises nothing."""
+        return ids.ScaleSetID.parse(obj.metadata.annotations.get(PLACE, "") or obj.spec.provider_id)
 
     def _azure_cluster(self, pool: Pool[AzureMachinePool]) -> AzureCluster:
         """The facts of the cluster. Raises InvalidConfiguration where it is not one in Azure."""
@@ -83,7 +91,3 @@ class Finding:
         if cluster is not None and (reference := cluster.spec.infrastructure_ref) is not None:
             name = reference.name if reference.group_kind == AzureCluster.RESOURCE.group_kind else ""
         return self._azure_clusters.get(ObjectKey(namespace, name)) if name else None
-
-
-def _noted(obj: AzureMachinePool) -> ids.ScaleSetID | None:
-    return ids.ScaleSetID.parse(obj.metadata.annotations.get(PLACE, "") or obj.spec.provider_id)

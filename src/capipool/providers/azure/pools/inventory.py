@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.machinepool import AzureMachinePool
-from capipool.providers.azure.calls import Caller
+from capipool.providers.azure.ids import ScaleSetID
 from capipool.providers.azure.pools.place import Place
 from capipool.providers.azure.pools.scalesets import ScaleSets
 from capipool.sdk import Group, InstanceState, Pool
@@ -38,7 +38,8 @@ class Inventory:
 
     def __init__(self, sets: ScaleSets) -> None:
         self._sets = sets
-        self._rooms: dict[tuple[Caller, str], _Room] = {}
+        self._rooms: dict[tuple[str, ...], _Room] = {}
+        """By subscription, resource group, cloud and identity; a change of the identity changes nothing of it."""
         self._rest: dict[ObjectKey, tuple[int, int]] = {}
         """The generations of what was wanted of pools that were found at rest."""
 
@@ -58,8 +59,7 @@ class Inventory:
         """A scale set; None where there is none. Raises ProviderError."""
         if not at_rest:
             return await self._sets.get(place)
-        room = self._rooms.setdefault((place.caller, place.id.group.lower()), _Room())
-        name = place.id.name.lower()
+        room, name = self._room(place), place.id.name.lower()
         asked = asyncio.get_running_loop().time()
         async with room.lock:
             if room.asked < max(asked - RESTING, room.written.get(name, room.asked)):
@@ -71,15 +71,20 @@ class Inventory:
 
     def forget(self, place: Place) -> None:
         """It was written: the next look goes to Azure."""
-        room = self._rooms.setdefault((place.caller, place.id.group.lower()), _Room())
+        room = self._room(place)
         room.written[place.id.name.lower()] = asyncio.get_running_loop().time()
 
-    def drop(self, key: ObjectKey, place: Place) -> None:
-        """Nobody wants to know of it any more."""
+    def drop(self, key: ObjectKey, known: ScaleSetID | None) -> None:
+        """Nobody wants to know of it any more. The other pools of its resource group are listed anew."""
         self._rest.pop(key, None)
-        if (room := self._rooms.get((place.caller, place.id.group.lower()))) is not None:
-            room.found.pop(place.id.name.lower(), None)
-            room.written.pop(place.id.name.lower(), None)
+        if known is not None:
+            about = (known.subscription, known.group.lower())
+            self._rooms = {where: room for where, room in self._rooms.items() if where[:2] != about}
+
+    def _room(self, place: Place) -> _Room:
+        identity = place.caller.identity.partition("@")[0]
+        where = (place.id.subscription, place.id.group.lower(), place.caller.environment, identity)
+        return self._rooms.setdefault(where, _Room())
 
 
 def _wanted(pool: Pool[AzureMachinePool]) -> tuple[int, int]:

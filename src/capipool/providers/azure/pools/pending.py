@@ -46,6 +46,9 @@ class Pending:
     async def add(self, obj: AzureMachinePool, operation: Operation, *, instead: Operation | None = None) -> None:
         """Note an operation, in the status first. One about the whole takes the place of another. Raises ApiError."""
         others = [each for each in self.of(obj) if each != instead and not (each.about_all and operation.about_all)]
+        for each in self.of(obj):
+            if each not in others:
+                self._asked.pop((obj.metadata.uid, each.path), None)
         await self._write(obj, (*others, operation))
 
     def drop(self, obj: AzureMachinePool, operation: Operation) -> None:

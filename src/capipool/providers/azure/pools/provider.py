@@ -93,8 +93,11 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         """The scale set and its instances. Operations that were begun are asked for first."""
         place = self._finding.place(pool)
         await self._follow(pool.object, place)
-        raw = await self._owned(pool.object, place, pool.cluster.metadata.name, at_rest=self._inventory.at_rest(pool))
-        return await self._picture(pool, place, raw)
+        cluster, at_rest = pool.cluster.metadata.name, self._inventory.at_rest(pool)
+        group = await self._picture(pool, place, await self._owned(pool.object, place, cluster, at_rest=at_rest))
+        if at_rest and not self._inventory.at_rest(pool):  # the list is older than the instances: only rest is believed
+            group = await self._picture(pool, place, await self._owned(pool.object, place, cluster))
+        return group
 
     async def _follow(self, obj: AzureMachinePool, place: Place) -> None:
         """Ask for the operations of a pool; what failed is remembered with its reason."""
@@ -175,7 +178,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
 
     async def ensure(self, pool: Pool[AzureMachinePool], launch: Launch, *, replicas: int, seen: Group | None) -> None:
         """Make the scale set, or give it what differs: its model, a fresh token, its policy, its tags, its roles."""
-        context = self._context(pool, launch)
+        context = self._context(pool, launch, anew=seen is None)
         place = context.place
         if seen is None:
             await self._annotate(pool.object, {PLACE: str(place.id)})
@@ -327,11 +330,7 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         for operation in self._pending.of(obj):
             if operation.type == DELETE:
                 await self._follow(obj, place)
-        try:
-            raw = await self._owned(obj, place, obj.metadata.labels.get(Label.CLUSTER_NAME, ""))
-        except (InstanceGroupNotFound, NotOwned):
-            self._forget(obj, place)
-            raise
+        raw = await self._owned(obj, place, obj.metadata.labels.get(Label.CLUSTER_NAME, ""))
         if (raw.get("properties") or {}).get("provisioningState") == "Deleting" or self._is_deleting(obj):
             return
         self._setbacks.hold(obj.key, about=DELETE, now=self._clock.now())
@@ -342,12 +341,14 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
     def _is_deleting(self, obj: AzureMachinePool) -> bool:
         return any(o.type == DELETE for o in self._pending.of(obj))
 
-    def _forget(self, obj: AzureMachinePool, place: Place) -> None:
+    def gone(self, obj: AzureMachinePool) -> None:
+        """The object is gone, whoever let it go: nothing is remembered of it."""
         self._pending.forget(obj)
-        self._setbacks.forget(obj.key)
-        self._role_setbacks.forget(obj.key)
+        self._setbacks.drop(obj.key)
+        self._role_setbacks.drop(obj.key)
         self._nudged.pop(obj.key, None)
-        self._inventory.drop(obj.key, place)
+        self._inventory.drop(obj.key, self._finding.noted(obj))
+        self._roles.forget(obj)
         self._writer.forget(obj)
 
     # --- what is written, and where
@@ -378,8 +379,8 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
             again = self.intervals.converging or dt.timedelta(seconds=10)
             raise OperationInProgress(place.id.name, "an update", again=again)
 
-    def _context(self, pool: Pool[AzureMachinePool], launch: Launch) -> Context:
-        return Context(pool, launch, self._finding.place(pool), self._finding.scope(pool))
+    def _context(self, pool: Pool[AzureMachinePool], launch: Launch, *, anew: bool) -> Context:
+        return Context(pool, launch, self._finding.place(pool, anew=anew), self._finding.scope(pool))
 
     async def _annotate(self, obj: AzureMachinePool, annotations: dict[str, str]) -> None:
         if any(obj.metadata.annotations.get(key) != value for key, value in annotations.items()):

@@ -11,6 +11,7 @@ from typing import Protocol
 from capipool.client.client import Client
 from capipool.machinery import errors
 from capipool.machinery.objects import Raw
+from capipool.providers.azure import ids
 from capipool.providers.azure.api.machine import AzureMachine
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Caller, Calls
@@ -46,6 +47,7 @@ class Roles:
         wanted, definition = assignment(obj, place.caller.subscription)
         before = obj.metadata.annotations.get(ASSIGNMENT, "")
         if before and before != wanted:
+            self.forget(obj)
             await self._delete(place, before)
             await self._note(obj, wanted)
         principal = str((resource.get("identity") or {}).get("principalId") or "")
@@ -64,19 +66,27 @@ class Roles:
         if before := obj.metadata.annotations.get(ASSIGNMENT, ""):
             await self._delete(place, before)
             await self._note(obj, "")
+        self.forget(obj)
+
+    def forget(self, obj: AzureMachinePool | AzureMachine) -> None:
+        """Nothing is known of it any more."""
         self._given.pop(obj.metadata.uid, None)
 
     async def _give(self, place: Placed, path: str, principal: str, role: str) -> None:
-        """Assignments never change: one that is there with the same name is looked at, and is right or in the way."""
+        """Assignments never change: one that is there with the same name is looked at, and is right or in the way.
+
+        In the way is one of another role, or of the identity of an earlier scale set or machine.
+        """
         properties = {"principalId": principal, "roleDefinitionId": role, "principalType": "ServicePrincipal"}
         try:
             _, there, _ = await self._calls.request(place.caller, "GET", f"{path}?{_API}")
         except Missing:
             there = {}
         known = there.get("properties") or {}
-        if known and known.get("principalId") == principal:
+        given = ids.last(str(known.get("roleDefinitionId") or "")).lower()
+        if known.get("principalId") == principal and given == ids.last(role).lower():
             return
-        if known:  # of the identity of an earlier scale set or machine
+        if known:
             await self._delete(place, path)
         try:
             await self._calls.request(place.caller, "PUT", f"{path}?{_API}", body={"properties": properties})

@@ -48,6 +48,11 @@ class Setbacks:
         """What is wanted is there."""
         self._known.pop(key, None)
 
+    def drop(self, key: ObjectKey) -> None:
+        """The pool is gone, and with it what failures of it were seen."""
+        self.forget(key)
+        self._marks.pop(key, None)
+
     def current(self, key: ObjectKey, now: dt.datetime) -> ProviderError | None:
         """What went wrong last, with the time that is left before it is tried again."""
         known = self._known.get(key)

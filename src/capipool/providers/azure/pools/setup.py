@@ -57,8 +57,15 @@ def setup(
     """
     provider = AzurePoolProvider(manager, calls, identities, intervals=intervals)
     controller = sdk.setup(manager, connections, provider, concurrency=concurrency, watch_filter=watch_filter)
+    manager.caches.of(AzureMachinePool).subscribe(partial(_forget_gone, provider))
     facts = Facts(manager)
     controller.watch(facts.objects, facts.changed)
     files = CloudConfigReconciler(manager, identities)
     selecting = Selecting(files, files.objects.get, partial(labels.selects, watch_filter))
     files.add_to(manager.controller("azuremachinepool-files", selecting, concurrency=4))
+
+
+def _forget_gone(provider: AzurePoolProvider, old: AzureMachinePool | None, new: AzureMachinePool | None) -> None:
+    """Whoever lets an object go, also a person who takes its finalizer off."""
+    if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+        provider.gone(old)

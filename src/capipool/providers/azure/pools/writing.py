@@ -119,8 +119,8 @@ class Writer:
         body["tags"] = self._tags(context) | self._system_tags(context, History(launch.revision), data)
         if (policy := rollouts.policy(obj, rolling=False, replicas=replicas)) is not None:
             body["properties"]["upgradePolicy"] = policy
-        await self.begin(obj, self._operation(context, PUT, replicas), lambda: self._sets.create(context.place, body))
         await self._note_tags(context, self._user_tags(context))
+        await self.begin(obj, self._operation(context, PUT, replicas), lambda: self._sets.create(context.place, body))
 
     # --- one that there is
 
@@ -157,12 +157,14 @@ class Writer:
             body["zones"] = zones  # Azure takes none away
         body["sku"]["capacity"] = seen.capacity
         history = seen.history.followed_by(launch.revision, [instances.created(raw) for raw in seen.listed])
-        kept = {name: value for name, value in seen.tags.items() if name != HISTORY}
+        gone = {HISTORY, *self._gone_tags(context, seen)}
+        kept = {name: value for name, value in seen.tags.items() if name not in gone}
         body["tags"] = kept | self._tags(context) | self._system_tags(context, history, data)
         rolling = seen.native and bool(seen.listed)
         if (policy := _policy(context, seen, rolling=rolling)) is not None:
             body["properties"]["upgradePolicy"] = policy
         self._asked[obj.metadata.uid] = (launch.revision, tuple(differing))
+        await self._note_tags(context, _applied(obj) | self._user_tags(context))
         await self._put(context, seen, body)
         await self._note_tags(context, self._user_tags(context))
 
@@ -207,11 +209,10 @@ class Writer:
         """The user's tags, without touching the model. Others' are left alone."""
         wanted = self._tags(context)
         differing = marks.differing(seen.tags, wanted)
-        before = _applied(context.object)
-        gone = {name: seen.tags[name] for name in before if name not in wanted and name in seen.tags}
+        gone = self._gone_tags(context, seen)
         if differing or gone:
             self._wrote.add(context.object.metadata.uid)
-            await self._note_tags(context, before | self._user_tags(context))
+            await self._note_tags(context, _applied(context.object) | self._user_tags(context))
             await self._sets.merge_tags(context.place, differing, gone=gone)
         await self._note_tags(context, self._user_tags(context))
 
@@ -245,6 +246,11 @@ class Writer:
 
     def _user_tags(self, context: Context) -> dict[str, str]:
         return {**context.scope.cluster.spec.additional_tags, **context.object.spec.additional_tags}
+
+    def _gone_tags(self, context: Context, seen: Seen) -> dict[str, str]:
+        """Tags that were wanted once, are not now, and are there still."""
+        wanted = self._tags(context)
+        return {name: seen.tags[name] for name in _applied(context.object) if name not in wanted and name in seen.tags}
 
     def _system_tags(self, context: Context, history: History, data: str) -> dict[str, str]:
         bootstrap = marks.bootstrap(context.launch.bootstrap_version)
