@@ -10,14 +10,17 @@ import datetime as dt
 from collections.abc import Iterable
 
 from capipool.api import labels
+from capipool.api.constants import Label
 from capipool.api.core import Cluster
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
+from capipool.providers.azure.api.machine import AzureMachine
+from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Caller, Calls
-from capipool.providers.azure.identities.finding import Identities, secret_key
+from capipool.providers.azure.identities.finding import Identities, identity_of, secret_key
 from capipool.providers.azure.pools import comparing, resolving
 from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
@@ -28,7 +31,7 @@ from capipool.sdk.inputs import SecretMeta, cluster_of, is_paused
 from capipool.workload.connections import kubeconfig_secret_name
 
 FINALIZER = "azurecluster.infrastructure.cluster.x-k8s.io"
-"""Upstream's. capipool sets none, and takes it off objects that came from there."""
+"""Upstream's. An AzureCluster stays until its pools and machines are gone: it says where they are, and who calls."""
 AGAIN = dt.timedelta(seconds=20)
 """When to look again for what is missing."""
 _STRANGERS = ("ClientAuthenticationError", "CredentialUnavailableError")
@@ -38,7 +41,7 @@ OUT_OF_SCOPE = "capipool makes no network, subnet, security group or load balanc
 
 
 class AzureClusterReconciler:
-    """Takes an AzureCluster to its facts. There is nothing to delete: nothing was made."""
+    """Takes an AzureCluster to its facts. There is nothing to delete in Azure: nothing was made."""
 
     def __init__(self, manager: Manager, calls: Calls, identities: Identities, *, again: dt.timedelta = AGAIN) -> None:
         self._client = manager.client
@@ -50,6 +53,8 @@ class AzureClusterReconciler:
         self.clusters = manager.caches.of(Cluster)
         self.identities = manager.caches.of(AzureClusterIdentity)
         self.secrets = manager.caches.of(SecretMeta)
+        self._pools = manager.caches.of(AzureMachinePool)
+        self._machines = manager.caches.of(AzureMachine)
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch everything that concerns clusters."""
@@ -57,6 +62,8 @@ class AzureClusterReconciler:
         controller.watch(self.clusters, news.infrastructure_of(AzureCluster))
         controller.watch(self.identities, self._identity_changed)
         controller.watch(self.secrets, self._secret_changed)
+        controller.watch(self._pools, self._part_changed)
+        controller.watch(self._machines, self._part_changed)
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
@@ -67,10 +74,12 @@ class AzureClusterReconciler:
         if is_paused(obj, cluster):
             return reconcile.DONE
         if obj.deleting:
-            await writes.remove_finalizer(self._client, obj, FINALIZER)
-            return reconcile.DONE
+            return await self._release(obj)
         if cluster is None:
             return reconcile.DONE
+        if FINALIZER not in obj.metadata.finalizers:
+            await writes.set_finalizers(self._client, obj, [*obj.metadata.finalizers, FINALIZER])
+            return RequeueAfter(dt.timedelta(0))
         endpoint = await self._endpoint(obj, cluster)
         if not endpoint:
             secret = kubeconfig_secret_name(cluster.metadata.name)
@@ -86,6 +95,26 @@ class AzureClusterReconciler:
             await writes.bring(self._client, obj, spec={"controlPlaneEndpoint": endpoint})
         await writes.bring(self._client, obj, status=self._status(obj) | {"ready": True, "failureDomains": zones})
         return reconcile.DONE
+
+    async def _release(self, obj: AzureCluster) -> Result:
+        """Let the object go once nothing of its cluster is left; what goes last is watched."""
+        if FINALIZER not in obj.metadata.finalizers:
+            return reconcile.DONE
+        left = [f"{each.RESOURCE.kind} {each.metadata.name}" for each in self._parts(obj)]
+        if not left:
+            await writes.remove_finalizer(self._client, obj, FINALIZER)
+            return reconcile.DONE
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        await self._fail(obj, "Deleting", f"waits for {left[0]}{more} to be deleted", severity=conditions.INFO)
+        return reconcile.DONE
+
+    def _parts(self, obj: AzureCluster) -> list[AzureMachinePool | AzureMachine]:
+        """The pools and machines of its cluster."""
+        meta = obj.metadata
+        names = {owner.name for owner in meta.owner_references if owner.group_kind == Cluster.RESOURCE.group_kind}
+        namespace = meta.namespace
+        parts: list[AzureMachinePool | AzureMachine] = [*self._pools.list(namespace), *self._machines.list(namespace)]
+        return [each for each in parts if each.metadata.labels.get(Label.CLUSTER_NAME) in names]
 
     async def _endpoint(self, obj: AzureCluster, cluster: Cluster) -> Raw:
         """Where the API server is: by this object, by its Cluster, or by the cluster's kubeconfig; empty: unknown."""
@@ -115,12 +144,15 @@ class AzureClusterReconciler:
 
     # --- what is written
 
-    async def _fail(self, obj: AzureCluster, reason: str, message: str) -> None:
-        await writes.bring(self._client, obj, status=self._status(obj, reason=reason, message=message))
+    async def _fail(self, obj: AzureCluster, reason: str, message: str, *, severity: str = conditions.WARNING) -> None:
+        status = self._status(obj, reason=reason, message=message, severity=severity)
+        await writes.bring(self._client, obj, status=status)
 
-    def _status(self, obj: AzureCluster, *, reason: str = "", message: str = "") -> Raw:
+    def _status(
+        self, obj: AzureCluster, *, reason: str = "", message: str = "", severity: str = conditions.WARNING
+    ) -> Raw:
         """`ready` once is ready for good."""
-        about = {"reason": reason, "message": message, "severity": conditions.WARNING}
+        about = {"reason": reason, "message": message, "severity": severity}
         wanted = [
             conditions.condition("Ready", not reason, **about),
             conditions.condition("NetworkInfrastructureReady", not reason, **about),
@@ -148,10 +180,13 @@ class AzureClusterReconciler:
             keys += news.infrastructure(cluster, AzureCluster)
         return keys
 
+    def _part_changed(
+        self, old: AzureMachinePool | AzureMachine | None, new: AzureMachinePool | AzureMachine | None
+    ) -> Iterable[ObjectKey]:
+        """A pool or a machine that is gone: its AzureCluster may have waited for that."""
+        if new is not None or old is None:
+            return ()
+        return [obj.key for obj in self.objects.list(old.metadata.namespace) if obj.deleting]
+
     def _users(self, identity: AzureClusterIdentity) -> list[ObjectKey]:
-        return [
-            obj.key
-            for obj in self.objects.list()
-            if (reference := obj.spec.identity_ref) is not None
-            and ObjectKey(reference.namespace or obj.metadata.namespace, reference.name) == identity.key
-        ]
+        return [obj.key for obj in self.objects.list() if identity_of(obj) == identity.key]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from capipool.api.builtin import Secret
-from capipool.api.core import Cluster
+from capipool.api.core import Cluster, MachineDeployment
 from capipool.client import kubeconfig
 from capipool.machinery.objects import Raw
 from capipool.providers.azure.api.cluster import AzureCluster
@@ -141,3 +141,33 @@ async def test_a_cluster_goes_and_nothing_of_azure_with_it(region: Region) -> No
 
     await region.world.until(gone)
     assert region.arm.log.mutating == []
+
+
+async def test_what_is_deleted_all_at_once_goes_in_order_and_leaves_nothing_in_azure(region: Region) -> None:
+    """As `kubectl delete -f` has it: the identity and its Secret before what was made with them."""
+    await region.apply(edits=(("replicas: 2", "replicas: 1"),), checked=False)
+    await region.running(1)
+    client, kinds = region.world.client, (AzureCluster, AzureClusterIdentity, Cluster, MachineDeployment)
+    await client.delete(Secret, "workers-azure", NS)
+    for kind in kinds:
+        await client.delete(kind, NAME, NS)
+
+    async def gone() -> bool:
+        return not any([await client.list(kind, NS) for kind in kinds])
+
+    await region.world.until(gone, why=region.described)
+    assert (region.virtual_machines(), region.arm.state.interfaces) == ({}, {})
+
+
+async def test_an_identity_that_nobody_names_any_more_goes(region: Region) -> None:
+    client = region.world.client
+    await apply(region)
+    await until(region, lambda c: bool(c.status.ready))
+    await client.delete(AzureClusterIdentity, NAME, NS)
+    assert (await client.get(AzureClusterIdentity, NAME, NS)).deleting
+    await region.world.patch(AzureCluster, NAME, {"spec": {"identityRef": None}})
+
+    async def gone() -> bool:
+        return not await client.list(AzureClusterIdentity, NS)
+
+    await region.world.until(gone)

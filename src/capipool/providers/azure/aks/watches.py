@@ -13,7 +13,7 @@ from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
 from capipool.providers.azure.api.managedcluster import AzureManagedCluster
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
-from capipool.providers.azure.identities.finding import secret_key
+from capipool.providers.azure.identities.finding import identity_of, secret_key
 from capipool.runtime.cache import Cache
 from capipool.sdk import news
 from capipool.sdk.inputs import SecretMeta
@@ -48,12 +48,7 @@ class ControlPlanes:
         return [k for i in self._planes.identities.list() if secret_key(i) == new.key for k in self._users(i)]
 
     def _users(self, identity: AzureClusterIdentity) -> list[ObjectKey]:
-        return [
-            obj.key
-            for obj in self._planes.objects.list()
-            if (reference := obj.spec.identity_ref) is not None
-            and ObjectKey(reference.namespace or obj.metadata.namespace, reference.name) == identity.key
-        ]
+        return [obj.key for obj in self._planes.objects.list() if identity_of(obj) == identity.key]
 
 
 class Clusters:

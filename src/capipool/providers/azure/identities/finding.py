@@ -15,6 +15,7 @@ from capipool.machinery import errors, objects, selectors
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure.api.cluster import AzureCluster
 from capipool.providers.azure.api.clusteridentity import AllowedNamespaces, AzureClusterIdentity
+from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
 from capipool.providers.azure.calls import PUBLIC, Caller, Cloud, default_credential
 from capipool.providers.azure.identities import credentials
 from capipool.providers.azure.identities.credentials import TOKEN_FILE, Proof
@@ -37,6 +38,8 @@ class Identities:
         self._identities = caches.of(AzureClusterIdentity)
         self._namespaces = caches.of(Namespace)
         self._secrets = caches.of(SecretMeta)
+        self._proved: dict[ObjectKey, str] = {}
+        """What identities were when their Secrets were there last."""
 
     def of_cluster(self, cluster: AzureCluster) -> Caller:
         """Who calls for a cluster and all that belongs to it. Raises as `caller` does."""
@@ -84,17 +87,21 @@ class Identities:
             raise InvalidConfiguration(f"{_FIELD}.kind", detail=said, value=reference.kind)
         found = self._identities.get(key)
         if found is None:
+            self._proved.pop(key, None)
             raise InvalidConfiguration(_FIELD, detail=f"there is no {_KIND}", value=str(key))
         room = self._namespaces.get(ObjectKey("", namespace))
         if not allows(found.spec.allowed_namespaces, namespace, room.metadata.labels if room is not None else {}):
             said = f"its allowedNamespaces do not name {namespace}"
             raise PermissionDenied(f"use {_KIND} {key} in namespace {namespace}", detail=said)
-        return f"{key}@{found.metadata.uid}.{found.metadata.generation}.{self._version(found)}"
-
-    def _version(self, identity: AzureClusterIdentity) -> str:
-        key = secret_key(identity)
-        secret = self._secrets.get(key) if key is not None else None
-        return secret.metadata.resource_version if secret is not None else ""
+        where = secret_key(found)
+        secret = self._secrets.get(where) if where is not None else None
+        if secret is None and where is not None and found.deleting and key in self._proved:
+            return self._proved[key]  # who deletes both means the identity last; this process has its password still
+        version = secret.metadata.resource_version if secret is not None else ""
+        mark = f"{key}@{found.metadata.uid}.{found.metadata.generation}.{version}"
+        if secret is not None:
+            self._proved[key] = mark
+        return mark
 
     async def _proof(self, identity: AzureClusterIdentity) -> Proof:
         """What the identity's secret holds."""
@@ -124,6 +131,14 @@ def allows(allowed: AllowedNamespaces | None, namespace: str, labels: dict[str, 
         return True
     selector = selectors.from_object(objects.part_to_raw(allowed.selector)) if allowed.selector is not None else None
     return selector is not None and bool(selector.requirements) and selector.matches(labels)
+
+
+def identity_of(obj: AzureCluster | AzureManagedControlPlane) -> ObjectKey | None:
+    """The identity that an object names; None where the process itself calls."""
+    reference = obj.spec.identity_ref
+    if reference is None or not reference.name:
+        return None
+    return ObjectKey(reference.namespace or obj.metadata.namespace, reference.name)
 
 
 def secret_key(identity: AzureClusterIdentity) -> ObjectKey | None:
