@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 import itertools
 import threading
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -59,6 +60,8 @@ def close(stack: contextlib.ExitStack) -> None:
 
     patch(LaunchTemplateVersion, "user_data", property(_user_data))
     patch(LaunchTemplate, "get_version", _present(LaunchTemplate.get_version))
+    describe = LaunchTemplates.describe_launch_template_versions
+    patch(LaunchTemplates, "describe_launch_template_versions", _showing_state(describe))
     patch(LaunchTemplates, "delete_launch_template_versions", _delete_versions)
     patch(InstanceState, "launch_template", property(_instance_version))
     patch(InstanceState, "__init__", _remembering(InstanceState.__init__))
@@ -76,6 +79,7 @@ def close(stack: contextlib.ExitStack) -> None:
         patch(AutoScalingResponse, name, _checked(name, _keeping(getattr(AutoScalingResponse, name))))
     for name in ("put_lifecycle_hook", "delete_lifecycle_hook"):
         patch(AutoScalingResponse, name, _hook_kept(getattr(AutoScalingResponse, name)))
+    patch(AutoScalingResponse, "set_instance_protection", _protecting(AutoScalingResponse.set_instance_protection))
     patch(AutoScalingResponse, "describe_lifecycle_hooks", _describe_hooks)
     patch(AutoScalingResponse, "complete_lifecycle_action", _complete_action)
     patch(AutoScalingResponse, "describe_scaling_activities", _describe_activities)
@@ -100,6 +104,22 @@ def _present(get: Any) -> Any:
         return version
 
     return found
+
+
+def _showing_state(method: Any) -> Any:
+    """AWS shows how far metadata options are; it is no parameter of a version."""
+
+    def answered(self: LaunchTemplates) -> Any:
+        answer = method(self)
+        for version in answer.result["LaunchTemplateVersions"]:
+            if options := version["LaunchTemplateData"].get("MetadataOptions"):
+                version["LaunchTemplateData"] = {
+                    **version["LaunchTemplateData"],
+                    "MetadataOptions": {**options, "State": "applied"},
+                }
+        return answer
+
+    return answered
 
 
 def _delete_versions(self: LaunchTemplates) -> ActionResult:
@@ -141,6 +161,10 @@ def _checked(name: str, method: Any) -> Any:
             raise ValidationError(f"Max bound, {most}, must be greater than or equal to min bound, {least}")
         if sizes[1] is not None and not least <= desired <= most:
             raise ValidationError(f"Desired capacity:{desired} must be between the specified min and max")
+        there_are = {id for zone in self.autoscaling_backend.ec2_backend.subnets.values() for id in zone}
+        for subnet in filter(None, (self._get_param("VPCZoneIdentifier") or "").split(",")):
+            if subnet not in there_are:
+                raise ValidationError(f"The subnet ID '{subnet}' does not exist")
         return method(self)
 
     return answered
@@ -158,6 +182,8 @@ def _keeping(method: Any) -> Any:
         for name, (attribute, kind) in IGNORED.items():
             if (value := self._get_param(name)) is not None:
                 setattr(group, attribute, str(value).lower() == "true" if kind is bool else int(value))
+        for hook in self._get_param("LifecycleHookSpecificationList") or ():
+            _keep_hook(self, group.name, hook["LifecycleHookName"], hook.get)
         return answer
 
     return answered
@@ -181,12 +207,13 @@ def _remembering(init: Any) -> Any:
             if str(version).startswith("$"):
                 version = group.ec2_launch_template.get_version(version).number
             self.instance.launched_from = version  # type: ignore[attr-defined]
+            self.instance.launched_by = group.ec2_launch_template  # type: ignore[attr-defined]
 
     return made
 
 
 def _instance_version(self: InstanceState) -> dict[str, Any] | None:
-    template = self.auto_scaling_group.ec2_launch_template
+    template = getattr(self.instance, "launched_by", None)  # whatever the group launches from since
     if template is None:
         return None
     version = self.instance.launched_from  # type: ignore[attr-defined]
@@ -283,6 +310,20 @@ def _terminate(self: AutoScalingBackend, instance_id: str, should_decrement: boo
     return TerminateInstanceActivity(state.instance, before)
 
 
+def _protecting(method: Any) -> Any:
+    """One instance that is not in service has AWS refuse the others as well."""
+
+    def answered(self: AutoScalingResponse) -> Any:
+        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+        states = {s.instance.id: s.lifecycle_state for s in group.instance_states}
+        for id in self._get_param("InstanceIds", []):
+            if states.get(id) not in ("InService", "EnteringStandby", "Standby"):
+                raise ValidationError(f"The instance {id} is not in InService or EnteringStandby or Standby.")
+        return method(self)
+
+    return answered
+
+
 def _deleting(delete: Any) -> Any:
     """Where the cloud is slow, a group says for long that it is being deleted, its instances gone or not."""
 
@@ -314,22 +355,26 @@ def _hook_kept(method: Any) -> Any:
     def answered(self: AutoScalingResponse) -> Any:
         answer = method(self)
         group, name = self._get_param("AutoScalingGroupName"), self._get_param("LifecycleHookName")
-        kept = _hooks(self.autoscaling_backend).setdefault(group, {})
-        kept.pop(name, None)
-        if (transition := self._get_param("LifecycleTransition")) is not None:
-            said = {f: self._get_param(f) for f in ("NotificationTargetARN", "RoleARN", "NotificationMetadata")}
-            kept[name] = {
-                "LifecycleHookName": name,
-                "AutoScalingGroupName": group,
-                "LifecycleTransition": transition,
-                "HeartbeatTimeout": self._get_int_param("HeartbeatTimeout") or 3600,
-                "GlobalTimeout": 172800,
-                "DefaultResult": self._get_param("DefaultResult") or "ABANDON",
-                **{key: value for key, value in said.items() if value is not None},
-            }
+        _hooks(self.autoscaling_backend).setdefault(group, {}).pop(name, None)
+        _keep_hook(self, group, name, self._get_param)
         return answer
 
     return answered
+
+
+def _keep_hook(self: AutoScalingResponse, group: str, name: str, said: Callable[[str], Any]) -> None:
+    if said("LifecycleTransition") is None:
+        return
+    more = {f: said(f) for f in ("NotificationTargetARN", "RoleARN", "NotificationMetadata")}
+    _hooks(self.autoscaling_backend).setdefault(group, {})[name] = {
+        "LifecycleHookName": name,
+        "AutoScalingGroupName": group,
+        "LifecycleTransition": said("LifecycleTransition"),
+        "HeartbeatTimeout": int(said("HeartbeatTimeout") or 3600),
+        "GlobalTimeout": 172800,
+        "DefaultResult": said("DefaultResult") or "ABANDON",
+        **{key: value for key, value in more.items() if value is not None},
+    }
 
 
 def _describe_hooks(self: AutoScalingResponse) -> ActionResult:

@@ -51,6 +51,10 @@ class AWSLab(Lab):
     def make_object(self, name: str) -> Any:
         return self._made[name]
 
+    def protected(self) -> set[str]:
+        """The instances of the group that are protected from scale-in."""
+        return {i["InstanceId"] for i in self.cloud.instances("conformance") if i["ProtectedFromScaleIn"]}
+
 
 @asynccontextmanager
 async def laboratory() -> AsyncIterator[AWSLab]:

@@ -23,6 +23,7 @@ POOLS = (
     "inventory",
     "lookups",
     "network",
+    "observing",
     "templates",
     "upkeep",
     "provider",
@@ -38,7 +39,7 @@ def called(path: Path) -> set[tuple[str, str]]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             words = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            if isinstance(node.func, ast.Attribute) and node.func.attr == "call" and len(words) == 2:
+            if isinstance(node.func, ast.Attribute) and node.func.attr in ("call", "pages") and len(words) == 2:
                 found.add((words[0], words[1]))
             if isinstance(node.func, ast.Attribute) and node.func.attr == "write" and len(words) == 1:
                 found.add(("autoscaling", words[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,8 +10,9 @@ import msgspec
 import pytest
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws.api.machinepool import RefreshPreferences, SuspendProcesses
-from capipool.sdk import Group, Pool
+from capipool.providers.aws.api.machinepool import LifecycleHook, RefreshPreferences, SuspendProcesses
+from capipool.providers.aws.api.shared import InstanceMetadataOptions, ResourceReference
+from capipool.sdk import Group, InvalidConfiguration, Pool
 from tests.server.aws.lab import AWSLab, laboratory
 
 READS = ("describe_", "get_")
@@ -44,6 +46,10 @@ def full(pool: Pool[Any]) -> Pool[Any]:
         capacity_rebalance=True,
         default_cool_down="2m",
         additional_tags={"team": "a"},
+        aws_launch_template=msgspec.structs.replace(
+            pool.object.spec.aws_launch_template,
+            instance_metadata_options=InstanceMetadataOptions(http_tokens="required"),
+        ),
         suspend_processes=SuspendProcesses(all=True),
         provider_id="",
     )
@@ -67,7 +73,7 @@ async def test_ten_reconciles_at_rest_change_nothing(lab: AWSLab) -> None:
 
 
 async def test_a_fresh_token_is_a_new_version_and_rolls_nothing(lab: AWSLab) -> None:
-    pool = lab.pool()
+    pool = full(lab.pool())
     await lab.created(pool)
     await again(lab, pool)
     written = counted(lab)
@@ -97,3 +103,46 @@ async def test_a_refresh_is_started_once_and_superseded_by_a_newer_revision(lab:
     await roll("r3")
     assert written[-1] == "start_instance_refresh"
     assert (await lab.provider.observe(pool)).rollout.startswith("instance refresh InProgress")
+
+
+async def test_what_the_spec_names_and_is_not_there_is_told_by_its_field_and_no_change_of_the_group(
+    lab: AWSLab,
+) -> None:
+    pool = lab.pool()
+    await lab.created(pool)
+    elsewhere = msgspec.structs.replace(pool.object.spec, subnets=(ResourceReference(id="subnet-0123456789abcdef0"),))
+    wrong = dataclasses.replace(pool, object=msgspec.structs.replace(pool.object, spec=elsewhere))
+    with pytest.raises(
+        InvalidConfiguration, match=r"^spec\.subnets: The subnet ID 'subnet-0123456789abcdef0' does not exist"
+    ):
+        await again(lab, wrong)
+    fresh = lab.pool("first")
+    with pytest.raises(InvalidConfiguration, match=r"^spec\.subnets: "):
+        await lab.created(dataclasses.replace(wrong, object=msgspec.structs.replace(fresh.object, spec=elsewhere)))
+
+
+async def test_one_that_is_not_in_service_keeps_no_other_from_being_protected(lab: AWSLab) -> None:
+    pool = lab.pool()
+    await lab.created(pool)
+    group = await again(lab, pool)
+    ids = [i.id for i in group.instances]
+    state = lab.cloud.scaling.autoscaling_groups["conformance"].instance_states[0]
+    state.lifecycle_state = "Pending:Wait"
+    provider: Any = lab.provider
+    await provider.protect(pool, ids, protected=True)
+    assert lab.protected() == set(ids) - {state.instance.id}
+    await provider.protect(pool, ids, protected=False)
+    assert lab.protected() == set()
+
+
+async def test_a_group_has_its_hooks_from_its_first_instance_on(lab: AWSLab) -> None:
+    pool = lab.pool()
+    hook = LifecycleHook(name="mine", lifecycle_transition="autoscaling:EC2_INSTANCE_LAUNCHING", heartbeat_timeout="5m")
+    spec = msgspec.structs.replace(pool.object.spec, lifecycle_hooks=(hook,))
+    pool = dataclasses.replace(pool, object=msgspec.structs.replace(pool.object, spec=spec))
+    written = counted(lab)
+    await lab.created(pool)
+    await again(lab, pool)
+    found = lab.cloud.groups.describe_lifecycle_hooks(AutoScalingGroupName="conformance")["LifecycleHooks"]
+    assert [(h["LifecycleHookName"], h["HeartbeatTimeout"]) for h in found] == [("mine", 300)]
+    assert "put_lifecycle_hook" not in written

@@ -174,6 +174,25 @@ async def test_a_launch_template_deleted_outside_is_made_anew(aws: Region) -> No
     assert len(aws.cloud.versions(POOL)) == 1
 
 
+async def test_what_came_from_a_template_that_is_gone_is_replaced_all_the_same(aws: Region) -> None:
+    """Its versions had the numbers that those of the new one have, and no process remembers what they said."""
+    await aws.begin(replicas=1)
+    await aws.patch({"awsLaunchTemplate": {"sshKeyName": "second"}})
+    await aws.eventually(lambda: [key for _, key in aws.cloud.members(POOL)] == ["second"])
+    await aws.world.running_pool(POOL, 1)
+    await aws.world.stop()
+    aws.cloud.ec2.delete_launch_template(LaunchTemplateName=POOL)
+    await aws.world.start()
+    await aws.world.scale(POOL, 2)
+    await aws.world.running_pool(POOL, 2)
+    first = aws.ids()
+    assert [v["VersionNumber"] for v in aws.cloud.versions(POOL)] == [1]
+    await aws.until(lambda p: said(p.status.conditions, "UpToDate")[0] == "True")
+    await aws.patch({"awsLaunchTemplate": {"sshKeyName": "third"}})
+    await aws.eventually(lambda: not aws.ids() & first)
+    await aws.world.running_pool(POOL, 2)
+
+
 async def test_deletion_ends_whatever_is_missing(aws: Region) -> None:
     for missing in ("nothing", "group", "template", "status", "cluster"):
         await aws.begin(replicas=1)

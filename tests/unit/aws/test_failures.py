@@ -5,12 +5,15 @@ import random
 from typing import Any
 
 import pytest
+from botocore import exceptions as library
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import failures, refreshes
 from capipool.providers.aws.calls import Calls
+from capipool.providers.aws.failures import BadCredentials
 from capipool.providers.aws.inventory import Inventory
 from capipool.providers.aws.places import Place
+from capipool.providers.aws.templates import Version
 from capipool.sdk import (
     CloudUnavailable,
     InsufficientCapacity,
@@ -35,10 +38,54 @@ from capipool.sdk.errors import AlreadyThere, Missing
         ("InvalidLaunchTemplateName.AlreadyExistsException", AlreadyThere),
         ("InvalidParameterValue", InvalidConfiguration),
         ("InternalFailure", CloudUnavailable),
+        ("RequestThrottledException", Throttled),
+        ("InsufficientFreeAddressesInSubnet", InsufficientCapacity),
+        ("UnsupportedOperation", InvalidConfiguration),
+        ("ExpiredToken", BadCredentials),
+        ("ExpiredTokenException", BadCredentials),
+        ("RequestExpired", BadCredentials),
+        ("UnrecognizedClientException", BadCredentials),
+        ("InvalidAccessKeyId", BadCredentials),
+        ("MissingAuthenticationToken", BadCredentials),
     ],
 )
 def test_a_code_becomes_an_error_that_says_what_to_do(code: str, expected: type[Exception]) -> None:
     assert type(failures.by_code("call", code, "words")) is expected
+
+
+def test_an_image_that_one_may_not_use_is_no_fault_of_the_keys() -> None:
+    said = "AWS was not able to validate the provided access credentials"
+    assert type(failures.by_code("call", "AuthFailure", said)) is BadCredentials
+    assert type(failures.by_code("call", "AuthFailure", "Not authorized for images: [ami-1]")) is PermissionDenied
+    said = "You must use a valid fully-formed launch template. You are not authorized to perform this operation."
+    assert type(failures.by_code("call", "ValidationError", said)) is PermissionDenied
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "said"),
+    [
+        (library.NoCredentialsError(), BadCredentials, "no credentials of AWS are found"),
+        (library.ProfileNotFound(profile="work"), BadCredentials, "give a role, a profile, or keys"),
+        (library.InvalidRegionError(region_name="eu central"), InvalidConfiguration, "spec.region ('eu central')"),
+        (
+            library.EndpointConnectionError(endpoint_url="https://ec2.eu-west-9.amazonaws.com/?X-Amz-Signature=s3cret"),
+            CloudUnavailable,
+            "no answer (EndpointConnectionError) at https://ec2.eu-west-9.amazonaws.com",
+        ),
+        (
+            library.ParamValidationError(report="Invalid type for parameter Data.UserData, value: s3cret, type: x"),
+            InvalidConfiguration,
+            "does not take Data.UserData",
+        ),
+    ],
+)
+def test_what_the_library_says_by_itself_is_told_without_its_values(
+    error: Exception, expected: type[Exception], said: str
+) -> None:
+    found = failures.translate("call", error)
+    assert type(found) is expected
+    assert said in str(found)
+    assert "s3cret" not in str(found)
 
 
 def test_an_encoded_message_is_not_shown() -> None:
@@ -101,6 +148,6 @@ def test_a_refresh_towards_another_revision_does_not_go_on() -> None:
     desired = {"LaunchTemplate": {"LaunchTemplateId": "lt", "Version": "2"}}
     open_ = {"Status": "InProgress", "DesiredConfiguration": desired}
     assert refreshes.active([open_]) is open_
-    assert refreshes.target(open_) == 2
+    assert refreshes.target(open_) == Version("lt", 2)
     assert refreshes.goes_on(open_, "r2", "r2")
     assert not refreshes.goes_on(open_, "r2", "r3")

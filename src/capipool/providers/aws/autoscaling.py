@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from capipool.machinery.objects import Raw
-from capipool.providers.aws import failures, tags
+from capipool.providers.aws import failures, refusals, tags
 from capipool.providers.aws.inventory import Inventory
 from capipool.providers.aws.places import Place
-from capipool.sdk import GroupChanged, InstanceGroupNotFound, NotOwned, ProviderError
+from capipool.sdk import GroupChanged, InstanceGroupNotFound, InvalidConfiguration, NotOwned, ProviderError
 from capipool.sdk.errors import AlreadyThere, Missing
 
 PROTECT_BATCH = 50
@@ -42,42 +42,76 @@ class AutoScaling:
     async def write(self, place: Place, name: str, operation: str, **parameters: Any) -> None:
         """Make one call that changes the group; whatever comes of it, what was seen before is forgotten.
 
-        Raises GroupChanged where it is gone, and what calls raise.
+        Raises GroupChanged where it is gone, InvalidConfiguration for what the spec names and is not there, and what
+        calls raise.
         """
         try:
             await place.call("autoscaling", operation, AutoScalingGroupName=name, **parameters)
+        except (Missing, InvalidConfiguration) as error:
+            if refusals.is_gone(error):
+                raise GroupChanged(name, str(error)) from error
+            raise refusals.of_field(error) from error
+        finally:
+            self.forget(place, name)
+
+    async def create(
+        self,
+        place: Place,
+        name: str,
+        settings: Raw,
+        *,
+        desired: int,
+        marks: Mapping[str, str],
+        hooks: Sequence[Raw] = (),
+    ) -> None:
+        """Make the group with its tags, and with its lifecycle hooks: they hold the first instances as well.
+
+        Raises GroupChanged where one of that name came meanwhile.
+        """
+        more: Raw = {"DesiredCapacity": desired, "Tags": _tags(name, marks)}
+        if hooks:
+            more["LifecycleHookSpecificationList"] = list(hooks)
+        try:
+            await self.write(place, name, "create_auto_scaling_group", **settings, **more)
+        except AlreadyThere:
+            raise GroupChanged(name, "it exists already") from None
+
+    async def tag(self, place: Place, name: str, marks: Mapping[str, str]) -> None:
+        """Set tags of the group. They reach its instances by the launch template, not from here.
+
+        Raises GroupChanged where it is gone, and what calls raise.
+        """
+        if not marks:
+            return
+        try:
+            await place.call("autoscaling", "create_or_update_tags", Tags=_tags(name, marks))
         except Missing as error:
             raise GroupChanged(name, str(error)) from error
         finally:
             self.forget(place, name)
 
-    async def create(self, place: Place, name: str, settings: Raw, *, desired: int, marks: Mapping[str, str]) -> None:
-        """Make the group with its tags. Raises GroupChanged where one of that name came meanwhile."""
-        listed = _tags(name, marks)
-        try:
-            await self.write(place, name, "create_auto_scaling_group", **settings, DesiredCapacity=desired, Tags=listed)
-        except AlreadyThere:
-            raise GroupChanged(name, "it exists already") from None
-
-    async def tag(self, place: Place, name: str, marks: Mapping[str, str]) -> None:
-        """Set tags of the group. They reach its instances by the launch template, not from here."""
-        if marks:
-            await place.call("autoscaling", "create_or_update_tags", Tags=_tags(name, marks))
-            self.forget(place, name)
-
     async def untag(self, place: Place, name: str, keys: Collection[str]) -> None:
-        """Remove tags of the group."""
-        if keys:
-            listed = [{k: v for k, v in tag.items() if k != "Value"} for tag in _tags(name, dict.fromkeys(keys, ""))]
+        """Remove tags of the group. Raises GroupChanged where it is gone, and what calls raise."""
+        if not keys:
+            return
+        listed = [{k: v for k, v in tag.items() if k != "Value"} for tag in _tags(name, dict.fromkeys(keys, ""))]
+        try:
             await place.call("autoscaling", "delete_tags", Tags=listed)
+        except Missing as error:
+            raise GroupChanged(name, str(error)) from error
+        finally:
             self.forget(place, name)
 
     async def protect(self, place: Place, name: str, ids: Collection[str], *, protected: bool) -> None:
-        """Protect instances from scale-in, or no longer."""
+        """Protect instances from scale-in, or no longer. Raises GroupChanged where one of them is not in service."""
         those = sorted(ids)
         for start in range(0, len(those), PROTECT_BATCH):
             batch = those[start : start + PROTECT_BATCH]
-            await self.write(place, name, "set_instance_protection", InstanceIds=batch, ProtectedFromScaleIn=protected)
+            said: Raw = {"InstanceIds": batch, "ProtectedFromScaleIn": protected}
+            try:
+                await self.write(place, name, "set_instance_protection", **said)
+            except InvalidConfiguration as error:  # nothing of this is in a spec
+                raise GroupChanged(name, str(error)) from error
 
     async def terminate(self, place: Place, name: str, ids: Collection[str], *, decrement: bool) -> None:
         """Terminate instances one by one, each with its decrement in the same step. Those that are gone are done."""
@@ -132,7 +166,10 @@ def _tags(name: str, marks: Mapping[str, str]) -> list[Raw]:
 
 
 async def _describe(place: Place, names: list[str]) -> dict[str, Raw]:
-    answer = await place.call(
+    """All pages: a group that is on another one than the first is not gone."""
+    found: dict[str, Raw] = {}
+    async for page in place.pages(
         "autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=names, MaxRecords=100
-    )
-    return {group["AutoScalingGroupName"]: group for group in answer["AutoScalingGroups"]}
+    ):
+        found |= {group["AutoScalingGroupName"]: group for group in page["AutoScalingGroups"]}
+    return found

@@ -15,7 +15,8 @@ from typing import Any, Protocol, TypeVar
 
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import failures
-from capipool.sdk.errors import CloudUnavailable, PermissionDenied, ProviderError, Throttled
+from capipool.providers.aws.failures import BadCredentials
+from capipool.sdk.errors import CloudUnavailable, ProviderError, Throttled
 from capipool.sdk.pacing import Bucket
 
 ResultT = TypeVar("ResultT")
@@ -27,8 +28,8 @@ ALL_THREADS = 32
 _ATTEMPTS = 4
 _BACKOFF_SECONDS = 0.5
 _TIMEOUTS = {"connect_timeout": 5, "read_timeout": 30}
-_STALE_KEYS = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId", "AuthFailure"}
-"""What AWS answers to keys that are good no more. New ones may be."""
+_RENEWAL_SECONDS = 30.0
+"""How often the process's own credentials are looked for anew, at most, while AWS does not take them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,6 +68,8 @@ class _Shared:
     """What the calls of all accounts have in common."""
 
     make_client: Callable[[str, str, Keys | None], Any]
+    renew: Callable[[], None]
+    """Has clients be made with credentials that are looked for anew."""
     rng: random.Random
     rate: float
     burst: int
@@ -102,8 +105,9 @@ class Calls:
         burst: int = 50,
     ) -> None:
         pool = ThreadPoolExecutor(ALL_THREADS, thread_name_prefix="aws")
-        make = _without_keys(make_client) if make_client is not None else Clients(endpoint).make
-        shared = _Shared(make, rng, rate, burst, pool, asyncio.Lock(), {"": self}, {})
+        clients = Clients(endpoint)
+        make = _without_keys(make_client) if make_client is not None else clients.make
+        shared = _Shared(make, clients.renew, rng, rate, burst, pool, asyncio.Lock(), {"": self}, {})
         self._begin(shared, None)
 
     def _begin(self, shared: _Shared, account: Account | None) -> None:
@@ -112,6 +116,8 @@ class Calls:
         self._clients: dict[tuple[str, str], _Made] = {}
         self._buckets: dict[str, Bucket] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
+        self._renewed = float("-inf")
+        """When the process's own credentials were looked for anew last (loop time)."""
 
     @property
     def account(self) -> str:
@@ -161,11 +167,13 @@ class Calls:
         Off the event loop, with the account's keys. Raises ProviderError.
         """
         keys = await self._account.keys(region) if self._account is not None else None
-        library = await self._client(service, region, keys)
         try:
+            library = await self._client(service, region, keys)
             return await asyncio.get_running_loop().run_in_executor(self._shared.pool, function, library)
+        except ProviderError:
+            raise
         except Exception as error:
-            raise failures.translate(f"a use of {service}", error) from error
+            raise self._translated(f"use {service}", error) from error
 
     async def close(self) -> None:
         """Take no more calls, of no account. Those under way end by their timeouts."""
@@ -183,8 +191,8 @@ class Calls:
         keys = await self._account.keys(region) if self._account is not None else None
         try:
             return await self._once(region, service, operation, parameters, keys)
-        except PermissionDenied as error:
-            if self._account is None or keys is None or _code(error) not in _STALE_KEYS:
+        except BadCredentials:
+            if self._account is None or keys is None:
                 raise
             self._account.forget(keys)
             fresh = await self._account.keys(region)
@@ -197,16 +205,29 @@ class Calls:
     ) -> Raw:
         slots = self._slots.setdefault(region, asyncio.Semaphore(THREADS))
         async with slots:
-            library = await self._client(service, region, keys)
-            method = getattr(library, operation)
             loop = asyncio.get_running_loop()
             try:
+                library = await self._client(service, region, keys)
+                method = getattr(library, operation)
                 answer: Raw = await loop.run_in_executor(self._shared.pool, lambda: method(**parameters))
             except ProviderError:
                 raise
             except Exception as error:
-                raise failures.translate(operation, error) from error
+                raise self._translated(operation, error) from error
             return answer
+
+    def _translated(self, operation: str, error: Exception) -> ProviderError:
+        """A typed error. After one about the process's own credentials they are looked for anew the next time.
+
+        Somebody may have signed in meanwhile, or written other keys into the profile.
+        """
+        made = failures.translate(operation, error)
+        now = asyncio.get_running_loop().time()
+        if isinstance(made, BadCredentials) and self._account is None and now >= self._renewed + _RENEWAL_SECONDS:
+            self._renewed = now
+            self._clients.clear()
+            self._shared.renew()
+        return made
 
     async def _client(self, service: str, region: str, keys: Keys | None) -> Any:
         """The library's clients are safe to share between threads; making them is not, and takes a while."""
@@ -223,12 +244,6 @@ class Calls:
             return made.client
 
 
-def _code(error: ProviderError) -> str:
-    """AWS's own code of an error that was translated."""
-    answer: Any = getattr(error.__cause__, "response", None)
-    return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
-
-
 def _without_keys(make_client: MakeClient) -> Callable[[str, str, Keys | None], Any]:
     return lambda service, region, keys: make_client(service, region)
 
@@ -243,13 +258,17 @@ class Clients:
         self._endpoint = endpoint
         self._session: Any = None
 
+    def renew(self) -> None:
+        """Forget the session: the next client looks for credentials anew."""
+        self._session = None
+
     def make(self, service: str, region: str, keys: Keys | None, /) -> Any:
-        """Make a client. Raises ImportError where the library is not installed."""
+        """Make a client. Raises ImportError where the library is not installed, and what the library does."""
         import boto3
         from botocore.config import Config
 
-        if self._session is None:
-            self._session = boto3.session.Session()
+        if (session := self._session) is None:
+            session = self._session = boto3.session.Session()
         config = Config(
             retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=THREADS, **_TIMEOUTS
         )
@@ -257,6 +276,4 @@ class Clients:
         if keys is not None:
             named = {"aws_access_key_id": keys.access_key_id, "aws_secret_access_key": keys.secret_access_key}
             named["aws_session_token"] = keys.session_token or None
-        return self._session.client(
-            service, region_name=region, endpoint_url=self._endpoint or None, config=config, **named
-        )
+        return session.client(service, region_name=region, endpoint_url=self._endpoint or None, config=config, **named)

@@ -5,8 +5,10 @@ Codes are compared, never texts, except where AWS has one code for many things (
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from capipool.sdk.errors import (
     AlreadyThere,
@@ -31,12 +33,40 @@ class NoAction(ProviderError):
         super().__init__(f"{operation}: {detail}")
 
 
-_THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
-_DENIED = {
-    *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "ExpiredToken"),
-    *("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "OptInRequired"),
+class BadCredentials(PermissionDenied):
+    """AWS does not know who calls: there are no keys, or they are wrong or over. No policy mends that; others may."""
+
+    reason = "CredentialsInvalid"
+    delay = dt.timedelta(minutes=1)
+
+    def __init__(self, operation: str, *, detail: str) -> None:
+        ProviderError.__init__(self, f"AWS cannot be asked to {operation}: {detail}")
+        self.action = operation
+
+
+_THROTTLED = {
+    *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
+    *("EC2ThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "PriorRequestNotComplete"),
+    "SlowDown",
 }
-_CAPACITY = {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "Unsupported"}
+_DENIED = {
+    *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "AuthorizationError"),
+    *("Forbidden", "403", "NotAuthorized", "UnauthorizedAccess", "OptInRequired", "Blocked", "PendingVerification"),
+}
+_OVER = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeTooSkewed", "TokenRefreshRequired"}
+"""What AWS answers to keys that are good no more, or to a clock that is wrong."""
+_UNKNOWN_KEYS = {
+    *("InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "InvalidToken"),
+    *("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException"),
+    *("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+}
+_KEYS_TEXT = re.compile(r"credential|signature|access key", re.IGNORECASE)
+"""Tells `AuthFailure` of keys from that of an image one may not use."""
+_CAPACITY = {
+    *("InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"),
+    *("InsufficientReservedInstanceCapacity", "ReservationCapacityExceeded", "SpotMaxPriceTooLow"),
+    *("InsufficientFreeAddressesInSubnet", "InsufficientAddressCapacity"),
+}
 _BUSY = {
     "ResourceInUse",
     "ResourceInUseException",
@@ -47,12 +77,14 @@ _BUSY = {
 _QUOTA = re.compile(r"LimitExceeded|QuotaExceeded|MaxSpotInstanceCountExceeded")
 _MISSING = re.compile(r"NotFound|^NoSuch")
 _EXISTS = re.compile(r"AlreadyExists")
-_INVALID = re.compile(r"^(Invalid|Missing|Malformed|Validation|Unknown|IncorrectInstance)")
+_INVALID = re.compile(r"^(Invalid|Missing|Malformed|Validation|Unknown|Unsupported|IncorrectInstance)")
 _NOT_FOUND_TEXT = re.compile(r"not found|does not exist", re.IGNORECASE)
 _NO_ACTION_TEXT = re.compile(r"No active Lifecycle Action", re.IGNORECASE)
+_NOT_ALLOWED_TEXT = re.compile(r"not authorized|access denied", re.IGNORECASE)
 _NO_KEYS = {
     *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"),
-    *("SSOTokenLoadError", "UnauthorizedSSOTokenError"),
+    *("SSOTokenLoadError", "UnauthorizedSSOTokenError", "ProfileNotFound", "InfiniteLoopConfigError"),
+    *("RefreshWithMFAUnsupportedError", "LoginError", "LoginRefreshRequired", "LoginTokenLoadError"),
 }
 """What the library raises before any call, where it finds nothing to sign with."""
 _SECRET_TEXT = re.compile(
@@ -63,21 +95,42 @@ _SECRET_TEXT = re.compile(
 def translate(operation: str, error: Exception) -> ProviderError:
     """Make a typed error of whatever the library raised."""
     answer: Any = getattr(error, "response", None)
-    if type(error).__name__ in _NO_KEYS:
-        said = f"no credentials of AWS are found ({type(error).__name__}): give a role, a profile, or keys"
-        return PermissionDenied(operation, detail=said)
     if not isinstance(answer, dict) or "Error" not in answer:
-        return CloudUnavailable(operation, detail=type(error).__name__)
+        return _of_library(operation, error)
     code = str(answer["Error"].get("Code", ""))
     detail = _SECRET_TEXT.sub("", str(answer["Error"].get("Message", "")))
     return by_code(operation, code, detail)
+
+
+def _of_library(operation: str, error: Exception) -> ProviderError:
+    """What the library says before there is an answer. Its texts may quote parameters, and are not shown."""
+    name, facts = type(error).__name__, getattr(error, "kwargs", None) or {}
+    if name in _NO_KEYS:
+        return BadCredentials(
+            operation, detail=f"no credentials of AWS are found ({name}): give a role, a profile, or keys"
+        )
+    if name == "InvalidRegionError":
+        return InvalidConfiguration("spec.region", detail="is not the name of a region", value=facts.get("region_name"))
+    if name == "ParamValidationError":
+        those = re.findall(r"parameter (?:in )?([A-Z][\w.\[\]]*)", str(facts.get("report")))
+        said = "AWS's library does not take " + (", ".join(dict.fromkeys(those)) or "a parameter")
+        return InvalidConfiguration(operation, detail=said)
+    where = urlsplit(str(facts.get("endpoint_url") or ""))
+    about = (
+        f" at {where.scheme}://{where.hostname}" + (f":{where.port}" if where.port else "") if where.hostname else ""
+    )
+    return CloudUnavailable(operation, detail=f"no answer ({name}){about}")
 
 
 def by_code(operation: str, code: str, detail: str) -> ProviderError:
     """Translate an answer by its code. `detail` is AWS's message, shown to people."""
     if code in _THROTTLED:
         return Throttled(operation)
-    if code in _DENIED:
+    if code in _OVER:
+        return BadCredentials(operation, detail=f"the credentials in use are over, or the clock is wrong: {detail}")
+    if code in _UNKNOWN_KEYS or (code == "AuthFailure" and _KEYS_TEXT.search(detail)):
+        return BadCredentials(operation, detail=f"it does not take the credentials in use: {detail}")
+    if code in _DENIED or (code == "ValidationError" and _NOT_ALLOWED_TEXT.search(detail)):
         return PermissionDenied(operation, detail=detail)
     if code in _CAPACITY:
         return InsufficientCapacity(wanted=1, detail=detail)

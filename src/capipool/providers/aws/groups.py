@@ -22,6 +22,8 @@ PROCESSES = {
     "scheduled_actions": "ScheduledActions",
 }
 
+_IN_SERVICE = ("InService", "EnteringStandby", "Standby")
+
 
 def template_reference(template_id: str, version: int) -> Raw:
     """A version by its number: the group never launches what is being written just now."""
@@ -135,6 +137,12 @@ def state(instance: Raw) -> InstanceState:
 def instances(group: Raw) -> list[Raw]:
     """The instances of a group. Those that wait in a warm pool are none: they serve nobody."""
     return [i for i in group["Instances"] if not str(i.get("LifecycleState", "")).startswith("Warmed")]
+
+
+def protectable(group: Raw, *, protected: bool) -> set[str]:
+    """The instances whose protection from scale-in AWS would change, out of those that have it, or have it not."""
+    those = [i for i in group["Instances"] if i.get("LifecycleState") in _IN_SERVICE]
+    return {i["InstanceId"] for i in those if bool(i.get("ProtectedFromScaleIn")) is protected}
 
 
 def instance(raw: Raw, revision: str, *, ours: bool = False, held: bool = False) -> Instance:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from capipool.machinery.objects import Raw
@@ -15,7 +15,7 @@ from capipool.providers.aws import durations, failures
 from capipool.providers.aws.api.machinepool import AWSMachinePool, LifecycleHook
 from capipool.providers.aws.autoscaling import AutoScaling
 from capipool.providers.aws.places import Place
-from capipool.sdk import GroupChanged
+from capipool.sdk import GroupChanged, InvalidConfiguration
 
 DRAIN_HOOK = "capipool-drain"
 """The name of the hook that capipool completes: one in the spec, or one that the annotation asks for."""
@@ -76,7 +76,8 @@ class Hooks:
         self._scaling = scaling
         self._seen: dict[tuple[object, ...], tuple[float, Sequence[Raw], Sequence[Raw]]] = {}
         """By group: when it was looked at (loop time), what was wanted, and what was there."""
-        self._released: set[tuple[object, ...]] = set()
+        self._released: dict[tuple[object, ...], set[str]] = {}
+        """By group: instances that we let go, and that another's hook may hold still."""
 
     async def ensure(self, place: Place, pool: AWSMachinePool) -> None:
         """Put what differs, remove what left the spec. Raises GroupChanged, ProviderError."""
@@ -97,12 +98,12 @@ class Hooks:
     def is_held(self, place: Place, pool: AWSMachinePool, instance: Raw) -> bool:
         """Whether an instance waits for us to let it go."""
         waits = instance.get("LifecycleState") == "Terminating:Wait" and drains(pool)
-        return waits and (place.key, instance["InstanceId"]) not in self._released
+        return waits and instance["InstanceId"] not in self._released.get((place.key, pool.metadata.name), ())
 
     async def release(self, place: Place, name: str, id: str) -> None:
         """Complete our hook. What another's hook still holds is held by that alone."""
-        # Nothing to complete: its time was over, or an answer was lost.
-        with contextlib.suppress(GroupChanged, failures.NoAction):
+        # Nothing to complete: its time was over, an answer was lost, or somebody removed the hook.
+        with contextlib.suppress(GroupChanged, failures.NoAction, InvalidConfiguration):
             await self._scaling.write(
                 place,
                 name,
@@ -111,11 +112,17 @@ class Hooks:
                 InstanceId=id,
                 LifecycleActionResult="CONTINUE",
             )
-        self._released.add((place.key, id))
+        self._released.setdefault((place.key, name), set()).add(id)
+
+    def keep(self, place: Place, name: str, ids: Collection[str]) -> None:
+        """These are the instances of the group: others need not be remembered."""
+        if (released := self._released.get((place.key, name))) is not None:
+            released.intersection_update(ids)
 
     def drop(self, place: Place, name: str) -> None:
         """Nobody wants to know of the group any more."""
         self._seen.pop((place.key, name), None)
+        self._released.pop((place.key, name), None)
 
     async def _look(self, place: Place, name: str, those: Sequence[Raw]) -> Sequence[Raw]:
         now = asyncio.get_running_loop().time()

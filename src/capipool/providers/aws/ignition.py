@@ -55,14 +55,20 @@ async def discard(place: Place, pool: AWSMachinePool) -> None:
     if not where:
         return
     try:
-        answer = await place.call("s3", "list_objects_v2", Bucket=where, Prefix=prefix(pool.key))
-        for found in answer.get("Contents") or ():
-            await place.call("s3", "delete_object", Bucket=where, Key=found["Key"])
+        while found := await _stored(place, where, prefix(pool.key)):
+            for each in found:
+                await place.call("s3", "delete_object", Bucket=where, Key=each)
     except Missing:
         return
     except ProviderError:
         if place.bucket is None or not place.bucket.best_effort_delete_objects:
             raise
+
+
+async def _stored(place: Place, where: str, prefix: str) -> list[str]:
+    """The names of the first thousand objects: those that were listed are deleted before the next are."""
+    answer = await place.call("s3", "list_objects_v2", Bucket=where, Prefix=prefix)
+    return [str(found["Key"]) for found in answer.get("Contents") or ()]
 
 
 def prefix(key: ObjectKey) -> str:

@@ -105,6 +105,15 @@ def tag_specifications(marks: Mapping[str, str]) -> list[Raw]:
     return [{"ResourceType": kind, "Tags": tags.to_aws(marks)} for kind in ("instance", "volume")]
 
 
+def resent(data: Raw) -> Raw:
+    """The data of a version as AWS showed it, so that it can be sent again: without what only answers have."""
+    made = dict(data)
+    if options := made.get("MetadataOptions"):
+        made["MetadataOptions"] = {key: value for key, value in options.items() if key != "State"}
+    made.pop("Operator", None)
+    return made
+
+
 def encode(boot: BootstrapData) -> str:
     """Bootstrap data as user data: base64, packed where it is too long and can be. Raises InvalidConfiguration."""
     content = boot.data

@@ -103,6 +103,7 @@ class Lookups:
         known = self._filtered.get(key)
         if known is None or known[0] < now - FILTERED_SECONDS:
             answer = await place.call("ec2", "describe_subnets", Filters=filters)
+            self._filtered = {k: each for k, each in self._filtered.items() if each[0] >= now - FILTERED_SECONDS}
             known = self._filtered[key] = (now, list(answer["Subnets"]))
         return known[1]
 
@@ -111,6 +112,11 @@ class Lookups:
             return "x86_64"
         try:
             answer = await place.call("ec2", "describe_instance_types", InstanceTypes=[instance_type])
+        except (Missing, InvalidConfiguration):
+            said = f"there is no such type of instance in {place.region}"
+            raise InvalidConfiguration(
+                "spec.awsLaunchTemplate.instanceType", detail=said, value=instance_type
+            ) from None
         except PermissionDenied:
             return "x86_64"
         known = answer["InstanceTypes"][0]["ProcessorInfo"]["SupportedArchitectures"] if answer["InstanceTypes"] else []

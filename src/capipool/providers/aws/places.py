@@ -5,7 +5,7 @@ Made from an AWSCluster, or from the AWSManagedControlPlane of an EKS cluster; u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,16 @@ class Place:
     async def call(self, service: str, operation: str, **parameters: Any) -> Raw:
         """Make one call here. Raises ProviderError."""
         return await self.calls.call(self.region, service, operation, **parameters)
+
+    async def pages(self, service: str, operation: str, **parameters: Any) -> AsyncIterator[Raw]:
+        """The answers to a call that AWS gives page by page. Raises ProviderError."""
+        more: Raw = {}
+        while True:
+            answer = await self.call(service, operation, **parameters, **more)
+            yield answer
+            if not (token := answer.get("NextToken")):
+                return
+            more = {"NextToken": token}
 
     def annotations(self) -> dict[str, str | None]:
         """What an object must remember, to find its things when the cluster's objects are gone."""

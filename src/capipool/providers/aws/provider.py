@@ -20,7 +20,7 @@ from capipool.providers.aws.lookups import Lookups
 from capipool.providers.aws.observing import PROTECTING_ANNOTATION, Observer
 from capipool.providers.aws.places import Place, Places
 from capipool.providers.aws.showing import ShowsMachines
-from capipool.providers.aws.templates import Templates
+from capipool.providers.aws.templates import Templates, Version
 from capipool.providers.aws.upkeep import Upkeep
 from capipool.runtime.manager import Manager
 from capipool.sdk import (
@@ -107,13 +107,18 @@ class AWSPoolProvider(ShowsMachines, PoolProvider[AWSMachinePool]):
         await self._scaling.terminate(place, name, set(ids) & there, decrement=decrement)
 
     async def protect(self, pool: Pool[AWSMachinePool], ids: Collection[str], *, protected: bool) -> None:
-        """Protect instances from being chosen by AWS. Which ones is noted before, and forgotten after."""
-        if not ids:
-            return
+        """Protect instances from being chosen by AWS. Which ones is noted before, and forgotten after.
+
+        Only those in service can be, and one that is not has AWS refuse all: so the group is looked at anew.
+        """
         place, name = self._places.of(pool.cluster), pool.object.metadata.name
+        raw = await self._scaling.own(place, name, key=str(pool.key))
+        those = sorted(set(ids) & groups.protectable(raw, protected=not protected))
+        if not those and protected:
+            return
         if protected:
-            await self._patch(pool, {"metadata": {"annotations": {PROTECTING_ANNOTATION: ",".join(sorted(ids))}}})
-        await self._scaling.protect(place, name, ids, protected=protected)
+            await self._patch(pool, {"metadata": {"annotations": {PROTECTING_ANNOTATION: ",".join(those)}}})
+        await self._scaling.protect(place, name, those, protected=protected)
         if not protected:
             await self._patch(pool, {"metadata": {"annotations": {PROTECTING_ANNOTATION: None}}})
 
@@ -128,16 +133,16 @@ class AWSPoolProvider(ShowsMachines, PoolProvider[AWSMachinePool]):
         now = await self._scaling.own(place, name, key=str(pool.key))
         reference = groups.launch_template(now)
         active = refreshes.active(found)
-        target = refreshes.target(active) if active is not None else 0
+        target = refreshes.target(active if active is not None else {})
         those = [i for i in groups.instances(now) if groups.state(i) is not InstanceState.TERMINATING]
-        there = {groups.number(groups.launch_template(i)) for i in those}
-        known = await self._templates.revisions(place, str(reference["LaunchTemplateId"]), {target, *there})
-        if all(known.get(number) in ("", None, launch.revision) for number in there):
+        there = await self._observer.revisions(place, pool.key, those)
+        if all(revision in ("", launch.revision) for revision in there.values()):
             return  # it got there meanwhile
         if active is not None:
+            known = await self._templates.revisions(place, {target})
             if not refreshes.goes_on(active, known.get(target, ""), launch.revision):
                 await self._cancel(place, name, active)
-        elif not refreshes.pauses(found, groups.number(reference), self._clock.now()):
+        elif not refreshes.pauses(found, Version.of(reference), self._clock.now()):
             wanted = refreshes.start(pool.object, reference, now)
             await self._scaling.write(place, name, "start_instance_refresh", **wanted)
 

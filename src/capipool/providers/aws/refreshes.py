@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from capipool.machinery.objects import Raw
 from capipool.providers.aws import groups
 from capipool.providers.aws.api.machinepool import AWSMachinePool
+from capipool.providers.aws.templates import Version
 
 PAUSE = dt.timedelta(minutes=10)
 """How long after a refresh failed, or was cancelled or rolled back by somebody, the next one towards the same."""
@@ -26,11 +27,9 @@ def can_be_cancelled(refresh: Raw) -> bool:
     return refresh.get("Status") in _CANCELLABLE
 
 
-def target(refresh: Raw) -> int:
-    """The version that it goes to; 0 where it does not say."""
-    reference = groups.launch_template(refresh.get("DesiredConfiguration") or {})
-    version = str(reference.get("Version", ""))
-    return int(version) if version.isdecimal() else 0
+def target(refresh: Raw) -> Version:
+    """The version that it goes to; of number 0 where it does not say."""
+    return Version.of(groups.launch_template(refresh.get("DesiredConfiguration") or {}))
 
 
 def goes_on(refresh: Raw, revision: str, wanted: str) -> bool:
@@ -38,7 +37,7 @@ def goes_on(refresh: Raw, revision: str, wanted: str) -> bool:
     return can_be_cancelled(refresh) and revision == wanted
 
 
-def pauses(refreshes: Sequence[Raw], version: int, now: dt.datetime) -> bool:
+def pauses(refreshes: Sequence[Raw], version: Version, now: dt.datetime) -> bool:
     """Whether the latest refresh went to this version and did not get there a short while ago."""
     latest = refreshes[0] if refreshes else {}
     if latest.get("Status") not in _BAD or target(latest) != version:

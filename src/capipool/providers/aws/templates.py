@@ -20,6 +20,8 @@ from capipool.sdk.errors import Missing
 
 KEPT = 10
 """Versions that nobody uses and that are kept all the same, the newest."""
+REMEMBERED = 100
+"""Versions of a template whose description is remembered, the newest."""
 EKS_ROOT = "/dev/xvda"
 """The root volume of every image for Linux that EKS publishes."""
 LOOK_SECONDS = 300.0
@@ -62,6 +64,13 @@ class Version:
 
     template: str
     number: int
+    """0 where it is named by no number, as `$Latest`."""
+
+    @classmethod
+    def of(cls, reference: Raw) -> Version:
+        """As groups, instances and refreshes refer to it."""
+        said = str(reference.get("Version", ""))
+        return cls(str(reference.get("LaunchTemplateId", "")), int(said) if said.isdecimal() else 0)
 
 
 class Templates:
@@ -69,7 +78,8 @@ class Templates:
 
     def __init__(self, lookups: Lookups) -> None:
         self._lookups = lookups
-        self._descriptions: dict[tuple[tuple[str, str], str, int], str] = {}
+        self._descriptions: dict[tuple[tuple[str, str], str], dict[int, str]] = {}
+        """By place and template, by number: what a version says of itself."""
         self._there = Inventory(_describe)
 
     async def ensure(
@@ -107,13 +117,13 @@ class Templates:
         """The id of the pool's template; None where there is none. Raises NotOwned, ProviderError."""
         return await self._find(place, wanted.name, wanted.key, max_age=0.0)
 
-    async def revisions(self, place: Place, template: str, numbers: Iterable[int]) -> dict[int, str]:
+    async def revisions(self, place: Place, versions: Iterable[Version]) -> dict[Version, str]:
         """Which revision each version is of; empty for a version that is gone: nobody knows then."""
-        found: dict[int, str] = {}
-        for number in sorted(set(numbers) - {0}):
-            said = await self._description(place, Version(template, number))
-            known = {"VersionDescription": said, "VersionNumber": number}
-            found[number] = "" if said is None else launching.revision_of(known)
+        found: dict[Version, str] = {}
+        for version in sorted({v for v in versions if v.number}, key=lambda v: (v.template, v.number)):
+            said = await self._description(place, version)
+            known = {"VersionDescription": said, "VersionNumber": version.number}
+            found[version] = "" if said is None else launching.revision_of(known)
         return found
 
     async def delete(self, place: Place, *, name: str, key: str) -> None:
@@ -128,6 +138,11 @@ class Templates:
             return
         finally:
             self._there.drop(place, name)
+            self._descriptions.pop((place.key, template), None)
+
+    def forget(self, place: Place, name: str) -> None:
+        """The template may be gone: the next look goes to AWS."""
+        self._there.forget(place, name)
 
     # --- looking
 
@@ -157,16 +172,18 @@ class Templates:
 
     async def _description(self, place: Place, version: Version) -> str | None:
         """What a version says of itself; None where it is gone."""
-        where = (place.key, version.template, version.number)
-        if where not in self._descriptions:
+        known = self._descriptions.setdefault((place.key, version.template), {})
+        if version.number not in known:
             try:
                 found = await _versions(place, version.template, str(version.number))
             except Missing:
                 return None
             if not found:
                 return None
-            self._descriptions[where] = str(found[0].get("VersionDescription") or "")
-        return self._descriptions[where]
+            known[version.number] = str(found[0].get("VersionDescription") or "")
+            for old in sorted(known)[:-REMEMBERED]:
+                del known[old]
+        return known.get(version.number)
 
     # --- writing
 
@@ -175,7 +192,7 @@ class Templates:
         boot = await (wanted.read_boot or wanted.launch.read_bootstrap)()
         user_data, marks = launching.encode(boot), {**wanted.marks, tags.REVISION: wanted.launch.revision}
         if before is not None:
-            kept = before["LaunchTemplateData"]
+            kept = launching.resent(before["LaunchTemplateData"])
             return {**kept, "UserData": user_data, "TagSpecifications": launching.tag_specifications(marks)}
         spec = wanted.spec
         image = await self._lookups.image(place, spec, wanted.version) if wanted.needs_image else ""
@@ -232,8 +249,9 @@ async def _versions(place: Place, template: str, version: str) -> list[Any]:
 
 
 async def _describe(place: Place, names: list[str]) -> dict[str, Raw]:
-    """By a filter: naming one that is not there would be an error."""
-    answer = await place.call(
-        "ec2", "describe_launch_templates", Filters=[{"Name": "launch-template-name", "Values": names}]
-    )
-    return {found["LaunchTemplateName"]: found for found in answer["LaunchTemplates"]}
+    """By a filter: naming one that is not there would be an error. All pages: AWS filters each page by itself."""
+    found: dict[str, Raw] = {}
+    filters = [{"Name": "launch-template-name", "Values": names}]
+    async for page in place.pages("ec2", "describe_launch_templates", Filters=filters):
+        found |= {each["LaunchTemplateName"]: each for each in page["LaunchTemplates"]}
+    return found

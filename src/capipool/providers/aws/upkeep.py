@@ -19,7 +19,7 @@ from capipool.providers.aws.lookups import Lookups
 from capipool.providers.aws.observing import PROTECTING_ANNOTATION, Seen
 from capipool.providers.aws.places import REGION_ANNOTATION, Place
 from capipool.providers.aws.templates import Templates, Version, Wanted
-from capipool.sdk import InvalidConfiguration, Launch, Pool, ProviderError
+from capipool.sdk import GroupChanged, InvalidConfiguration, Launch, Pool, ProviderError
 from capipool.sdk.inputs import is_externally_scaled
 
 TAGS_ANNOTATION = "sigs.k8s.io/cluster-api-provider-aws-last-applied-tags"
@@ -125,10 +125,15 @@ class Upkeep:
             subnets=subnets,
             sizes=groups.sizes(pool.object, desired=desired, external=external and seen is not None),
         )
-        if seen is None:
-            await self._scaling.create(place, name, wanted, desired=replicas, marks=marks(place, pool))
-        elif changed := groups.changed(wanted, seen.raw):
-            await self._scaling.write(place, name, "update_auto_scaling_group", **changed)
+        try:
+            if seen is None:
+                first = hooks.wanted(pool.object)
+                await self._scaling.create(place, name, wanted, desired=replicas, marks=marks(place, pool), hooks=first)
+            elif changed := groups.changed(wanted, seen.raw):
+                await self._scaling.write(place, name, "update_auto_scaling_group", **changed)
+        except (GroupChanged, InvalidConfiguration):
+            self._templates.forget(place, name)  # it may be the template that is gone
+            raise
 
     async def _ensure_processes(self, place: Place, pool: Pool[AWSMachinePool], raw: Raw) -> None:
         wanted, name = groups.suspended(pool.object), pool.object.metadata.name
@@ -156,8 +161,8 @@ class Upkeep:
         if noted is None:
             return
         raw = await self._scaling.own(place, pool.object.metadata.name, key=str(pool.key))
-        there = {i["InstanceId"] for i in raw["Instances"] if i.get("ProtectedFromScaleIn")}
-        await self._scaling.protect(place, pool.object.metadata.name, there & set(noted.split(",")), protected=False)
+        those = groups.protectable(raw, protected=True) & set(noted.split(","))
+        await self._scaling.protect(place, pool.object.metadata.name, those, protected=False)
         await self._patch(pool, {"metadata": {"annotations": {PROTECTING_ANNOTATION: None}}})
 
     async def _note_done(self, pool: Pool[AWSMachinePool], seen: Seen) -> None:

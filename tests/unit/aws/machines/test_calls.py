@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError
 
 from capipool.providers.aws import failures
 from capipool.providers.aws.calls import Calls, Keys
-from capipool.sdk.errors import PermissionDenied
+from capipool.providers.aws.failures import BadCredentials
+from capipool.sdk.errors import CloudUnavailable, InvalidConfiguration, PermissionDenied
 
 OLD, NEW = Keys("AKIAOLD", "s3cret"), Keys("AKIANEW", "s3cret")
 
@@ -51,8 +56,9 @@ def calls_of(library: Library, account: Account) -> Calls:
     return calls.of(account)
 
 
-async def test_expired_keys_are_exchanged_and_the_call_is_made_again() -> None:
-    library, account = Library("ExpiredToken", 1), Account(OLD, NEW)
+@pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidAccessKeyId"])
+async def test_expired_keys_are_exchanged_and_the_call_is_made_again(code: str) -> None:
+    library, account = Library(code, 1), Account(OLD, NEW)
     assert await calls_of(library, account).call("r", "ec2", "describe") == {"fine": True}
     assert (library.calls, account.left) == (2, [NEW])
 
@@ -66,6 +72,33 @@ async def test_a_refusal_that_other_keys_do_not_mend_is_told(code: str, keys: tu
     with pytest.raises(PermissionDenied):
         await calls_of(library, Account(*keys)).call("r", "ec2", "describe")
     assert library.calls == made
+
+
+async def test_the_process_looks_for_its_own_credentials_anew_once_aws_takes_them_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    environment = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_CONFIG_FILE": str(tmp_path / "none")}
+    with mock.patch.dict(os.environ, environment), no_keys():
+        calls = Calls(rng=random.Random(1), endpoint="http://127.0.0.1:9")
+        with pytest.raises(BadCredentials, match="no credentials of AWS are found"):
+            await calls.call("us-east-1", "ec2", "describe_regions")
+        file.write_text("[default]\naws_access_key_id = AKIANEW\naws_secret_access_key = s3cret\n")
+        with pytest.raises(CloudUnavailable, match="no answer"):  # signed now, and nobody is there
+            await calls.call("us-east-1", "ec2", "describe_regions")
+
+
+async def test_a_region_that_is_none_is_told_by_its_field() -> None:
+    calls = Calls(rng=random.Random(1))
+    with pytest.raises(InvalidConfiguration, match=r"spec\.region"):
+        await calls.call("us east 1", "ec2", "describe_regions")
+    with pytest.raises(InvalidConfiguration, match=r"spec\.region"):
+        await calls.use("us east 1", "sts", lambda library: "")
+
+
+def no_keys() -> AbstractContextManager[object]:
+    """An environment without keys, and without a metadata service to get some from."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL")
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    return mock.patch.dict(os.environ, kept | {"AWS_EC2_METADATA_DISABLED": "true"}, clear=True)
 
 
 async def test_an_account_keeps_its_calls() -> None:

@@ -76,9 +76,10 @@ class CapacityReconciler:
         if (known := self._known.get(key)) is None:
             try:
                 answer = await place.call("ec2", "describe_instance_types", InstanceTypes=[instance_type])
-            except Missing as error:
+            except (Missing, InvalidConfiguration) as error:
                 field = "spec.template.spec.instanceType"
-                raise InvalidConfiguration(field, detail=str(error), value=instance_type) from error
+                said = f"there is no such type of instance in {place.region}"
+                raise InvalidConfiguration(field, detail=said, value=instance_type) from error
             known = self._known[key] = described(answer["InstanceTypes"][0])
         return known
 

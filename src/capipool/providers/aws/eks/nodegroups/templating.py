@@ -65,7 +65,9 @@ class NodeTemplates:
         made = await self._templates.ensure(place, wanted, current=known, used={used})
         if made.template != source:
             return Template(id=made.template, number=made.number)  # somebody deleted the one that nodes came from
-        runs = (await self._templates.revisions(place, made.template, {used})).get(used, "")
+        runs = (await self._templates.revisions(place, {Version(made.template, used)})).get(
+            Version(made.template, used), ""
+        )
         return Template(id=made.template, number=made.number, rolls=runs != launch.revision)
 
     async def delete(self, place: Place, obj: AWSManagedMachinePool) -> None:
