@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from capipool.api.core import Cluster, MachinePool
+from capipool.api.shared import V1Beta1Condition
 from capipool.machinery.objects import Object
 from capipool.machinery.resource import ObjectKey
 from capipool.runtime.cache import Cache, Caches
@@ -42,6 +44,14 @@ class Surroundings(Generic[PoolT, PlaneT]):
         plane = control_plane(cluster, self.planes, self._plane) if cluster is not None else None
         return World(obj, owner, cluster, plane)
 
+    def missing(self, plane: PlaneT | None) -> str:
+        """What a pool waits for whose control plane is not ready, with the reason that this gives itself."""
+        kind = self._plane.RESOURCE.kind
+        if plane is None:
+            return f"there is no {kind} that the Cluster names"
+        why = waits_for(plane)
+        return f"{kind} {plane.metadata.name} is not ready yet" + (f": {why}" if why else "")
+
     def pool_of(self, machine_pool: MachinePool) -> list[ObjectKey]:
         """The pool that a MachinePool names, if it is of this kind."""
         reference = machine_pool.spec.template.spec.infrastructure_ref
@@ -60,3 +70,10 @@ def control_plane(cluster: Cluster, planes: Cache[PlaneT], kind: type[PlaneT]) -
     if reference is None or reference.group_kind != kind.RESOURCE.group_kind:
         return None
     return planes.get(ObjectKey(cluster.metadata.namespace, reference.name))
+
+
+def waits_for(plane: Object) -> str:
+    """Why a control plane by the contract of v1beta1 is not ready, in its own words; empty where it says nothing."""
+    status: Any = getattr(plane, "status", None)
+    found: Sequence[V1Beta1Condition] = status.conditions if status is not None and not status.ready else ()
+    return next((c.message for c in found if c.type == "Ready" and c.status != "True"), "")

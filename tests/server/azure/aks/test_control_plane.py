@@ -13,6 +13,7 @@ from capipool.machinery.resource import Resource
 from capipool.providers.azure.aks import controlplane
 from capipool.providers.azure.api.managedcluster import AzureManagedCluster
 from capipool.providers.azure.api.managedcontrolplane import AzureManagedControlPlane
+from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 from capipool.providers.azure.calls import Caller, Calls, Cloud
 from capipool.testing.azure import Arm
 from capipool.workload.connections import KUBECONFIG_KEY
@@ -143,7 +144,12 @@ async def test_a_cluster_that_is_not_there_says_the_way_out_and_is_found_once_it
         said = next(c.message for c in plane.status.conditions if c.type == "Ready")
         assert "spec.resourceGroupName" in said
         assert CLUSTER in said
+        await aks.load_pool()
+        await aks.until(lambda p: said in message(p, "Ready"))
         aks.arm.state.clusters[hidden.id.lower()] = hidden
+        hidden.state = "Creating"
+        await aks.until(lambda p: "is Creating" in message(p, "Ready"))
+        hidden.state = "Succeeded"
         await aks.until_plane(lambda p: bool(p.status.ready))
 
 
@@ -164,3 +170,7 @@ async def test_the_object_goes_and_the_cluster_stays() -> None:
             return any(objects.to_raw(e).get("reason") == "AKSClusterKept" for e in found)
 
         await aks.world.until(told)
+
+
+def message(obj: AzureManagedMachinePool, type_: str) -> str:
+    return next((c.message for c in obj.status.conditions if c.type == type_), "")

@@ -17,6 +17,7 @@ from capipool.providers.azure.identities.finding import identity_of, secret_key
 from capipool.runtime.cache import Cache
 from capipool.sdk import news
 from capipool.sdk.inputs import SecretMeta
+from capipool.sdk.managed import pools as managed
 
 
 class ControlPlanes:
@@ -113,7 +114,8 @@ def _facts(cluster: Cluster) -> tuple[object, ...]:
 def _shown(obj: AzureManagedControlPlane) -> tuple[object, ...]:
     owners = tuple(o.uid for o in obj.metadata.owner_references)
     status = obj.status
-    return (obj.spec, obj.metadata.annotations, owners, status.ready, status.version, status.auto_upgrade_version)
+    said = (status.ready, status.version, status.auto_upgrade_version, managed.waits_for(obj))
+    return (obj.spec, obj.metadata.annotations, owners, *said)
 
 
 def _wish(pool: MachinePool) -> tuple[object, ...]:

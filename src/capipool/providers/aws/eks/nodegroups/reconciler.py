@@ -82,7 +82,7 @@ class AWSManagedMachinePoolReconciler:
         if owner is None or world.cluster is None or owner.deleting:
             return None  # the MachinePool's controller sets the owner; its coming is watched
         if plane is None or not plane.status.ready:
-            said = "the AWSManagedControlPlane that the Cluster names is not ready yet: its conditions say why"
+            said = self.around.missing(plane)
             note = Note("WaitingForEKSControlPlane", said, "Info")
             await self._writes.status(obj, statuses.waiting(obj, note, self._clock.now()))
             return None

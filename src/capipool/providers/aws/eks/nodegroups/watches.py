@@ -16,6 +16,7 @@ from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
 from capipool.sdk import Intervals, intents
 from capipool.sdk.inputs import SecretMeta
+from capipool.sdk.managed import pools as managed
 
 
 def setup(
@@ -96,4 +97,5 @@ def _facts(cluster: Cluster) -> tuple[object, ...]:
 
 def _shown(obj: AWSManagedControlPlane) -> tuple[object, ...]:
     owners = tuple(owner.uid for owner in obj.metadata.owner_references)
-    return (obj.spec, owners, obj.status.ready, obj.status.version, obj.status.network_status)
+    status = obj.status
+    return (obj.spec, owners, status.ready, status.version, status.network_status, managed.waits_for(obj))

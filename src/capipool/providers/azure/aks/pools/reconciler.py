@@ -91,7 +91,7 @@ class AzureManagedMachinePoolReconciler:
         if owner is None or world.cluster is None or owner.deleting:
             return None  # the MachinePool's controller sets the owner; its coming is watched
         if plane is None or not plane.status.ready or NODE_GROUP_ANNOTATION not in plane.metadata.annotations:
-            said = "the AzureManagedControlPlane that the Cluster names is not ready yet: its conditions say why"
+            said = self.around.missing(plane)
             note = Note("WaitingForControlPlane", said, conditions.INFO)
             await self._writes.status(obj, statuses.waiting(obj, note, self._clock.now()))
             return None
