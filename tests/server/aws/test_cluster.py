@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
+from capipool.api.builtin import Secret
+from capipool.machinery import objects
+from capipool.machinery.objects import ObjectMeta, Raw
 from capipool.providers.aws.api.cluster import AWSCluster
+from capipool.providers.aws.identities.api import AWSClusterStaticIdentity
 from tests.server.aws import cloud
 from tests.server.aws.world import Region, region, said
 from tests.server.clouds.world import NS
@@ -21,6 +26,22 @@ kind: AWSCluster
 metadata: {{name: {name}, annotations: {annotations}}}
 spec: {spec}
 """
+
+IDENTITY: tuple[Raw, ...] = (
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "capa-system"}},
+    {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys", "namespace": "capa-system"},
+        "stringData": {"AccessKeyID": "test", "SecretAccessKey": "test"},
+    },
+    {
+        "apiVersion": AWSClusterStaticIdentity.RESOURCE.api_version,
+        "kind": "AWSClusterStaticIdentity",
+        "metadata": {"name": "later"},
+        "spec": {"secretRef": "keys", "allowedNamespaces": {}},
+    },
+)
 
 
 async def make(aws: Region, name: str, spec: str = "{region: us-east-1}", annotations: str = "{}") -> None:
@@ -47,8 +68,9 @@ async def test_a_cluster_is_what_is_found_or_given_and_says_what_is_missing() ->
             assert not found.spec.network.subnets[0].is_public
             assert found.spec.control_plane_endpoint.port == 443
             assert list(found.status.failure_domains) == ["us-east-1a"]
-
             vpc = running.ec2.describe_subnets(SubnetIds=[aws.facts["subnet"]])["Subnets"][0]["VpcId"]
+            assert found.spec.network.vpc.id == vpc, "filters of pools are to match within it"
+
             made = running.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", AvailabilityZone="us-east-1b")
             another = made["Subnet"]["SubnetId"]
             running.tag(another, {"kubernetes.io/cluster/demo": "shared", "kubernetes.io/role/elb": "1"})
@@ -68,7 +90,12 @@ async def test_a_cluster_is_what_is_found_or_given_and_says_what_is_missing() ->
             lost = await until(aws, "lost", lambda c: said(c.status.conditions, "Ready")[0] == "False")
             assert said(lost.status.conditions, "Ready")[1] == "ClusterFactsMissing"
             assert "makes no VPC, subnet, security group or load balancer" in said(lost.status.conditions, "Ready")[2]
+            assert "in the Secret lost-kubeconfig, key value" in said(lost.status.conditions, "Ready")[2]
             assert not lost.status.ready
+            there = await aws.world.client.get(Secret, "demo-kubeconfig", NS)
+            copy = ObjectMeta(name="lost-kubeconfig", namespace=NS)
+            await aws.world.client.create(objects.new(Secret, metadata=copy, type=there.type, data=there.data))
+            await until(aws, "lost", lambda c: bool(c.status.ready))
 
             await make(aws, "theirs", annotations="{cluster.x-k8s.io/managed-by: terraform}")
             await aws.world.patch(AWSCluster, "demo", {"metadata": {"annotations": {"test/again": "2"}}})
@@ -76,3 +103,36 @@ async def test_a_cluster_is_what_is_found_or_given_and_says_what_is_missing() ->
             theirs = await aws.world.client.get(AWSCluster, "theirs", NS)
             assert theirs.status.conditions == ()
             assert theirs.spec.control_plane_endpoint.host == ""
+
+
+async def test_an_identity_that_comes_later_is_used_at_once() -> None:
+    with cloud.running() as running:
+        async with region(running) as aws:
+            reference = "identityRef: {kind: AWSClusterStaticIdentity, name: later}"
+            await make(aws, "demo", f"{{region: us-east-1, {reference}}}")
+            await until(aws, "demo", lambda c: "there is no AWSCl" in said(c.status.conditions, "Ready")[2])
+            for raw in IDENTITY:
+                await aws.world.client.apply(raw)
+            await until(aws, "demo", lambda c: bool(c.status.ready))
+
+
+async def test_subnets_that_somebody_names_meanwhile_are_not_replaced_by_those_that_were_found() -> None:
+    with cloud.running() as running:
+        async with region(running) as aws:
+            loop, named = (
+                asyncio.get_running_loop(),
+                {"subnets": [{"id": "subnet-9", "availabilityZone": "us-east-1c"}]},
+            )
+            written: list[str] = []
+
+            def meanwhile(number: int, action: str) -> None:
+                if action == "ec2:DescribeSubnets" and not written:
+                    written.append(action)
+                    patch = aws.world.patch(AWSCluster, "demo", {"spec": {"network": named}})
+                    asyncio.run_coroutine_threadsafe(patch, loop).result(timeout=10)
+
+            aws.wire.fault = meanwhile
+            await make(aws, "demo")
+            found = await until(aws, "demo", lambda c: bool(c.status.ready))
+            assert [s.id for s in found.spec.network.subnets] == ["subnet-9"]
+            assert "capipool.io/found-subnets" not in found.metadata.annotations

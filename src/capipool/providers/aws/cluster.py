@@ -21,6 +21,7 @@ from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import ProviderError, kubeconfigs, writes
 from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import cluster_of, is_paused
+from capipool.workload.connections import kubeconfig_secret_name
 
 AGAIN = dt.timedelta(seconds=20)
 """When to look again for what is missing."""
@@ -60,7 +61,7 @@ class AWSClusterReconciler:
             return reconcile.DONE
         region = obj.spec.region or self._default_region
         endpoint = await self._endpoint(obj, cluster)
-        if missing := _missing(region, endpoint):
+        if missing := _missing(cluster, region, endpoint):
             await writes.bring(
                 self._client, obj, status=self._status(obj, reason="ClusterFactsMissing", message=missing)
             )
@@ -88,16 +89,28 @@ class AWSClusterReconciler:
     # --- what is written
 
     async def _write_spec(self, obj: AWSCluster, facts: Facts, endpoint: Raw) -> None:
-        """Write down what was found: core reads the endpoint there, pools and people the subnets."""
+        """Write down what was found: core reads the endpoint there, pools and people the network.
+
+        Raises Conflict where somebody wrote meanwhile: what he gave is not to be replaced by what was found.
+        """
         patch: Raw = {}
         if not obj.spec.control_plane_endpoint.host:
             patch["controlPlaneEndpoint"] = endpoint
-        if facts.found:
-            patch["network"] = {"subnets": list(facts.subnets)}
+        network: Raw = {"subnets": list(facts.subnets)} if facts.found else {}
+        if facts.vpc and not obj.spec.network.vpc.id:
+            network["vpc"] = {"id": facts.vpc}
+        if network:
+            patch["network"] = network
         if patch:
             meta = obj.metadata
             marks = {"metadata": {"annotations": {FOUND_ANNOTATION: "true"}}} if facts.found else {}
-            await self._client.patch(AWSCluster, meta.name, meta.namespace, patch={"spec": patch, **marks})
+            await self._client.patch(
+                AWSCluster,
+                meta.name,
+                meta.namespace,
+                patch={"spec": patch, **marks},
+                resource_version=meta.resource_version,
+            )
 
     def _status(self, obj: AWSCluster, *, facts: Facts | None = None, reason: str = "", message: str = "") -> Raw:
         """`ready` once is ready for good. A cluster may be used before its subnets are found: pools may name theirs."""
@@ -119,11 +132,12 @@ class AWSClusterReconciler:
         return made
 
 
-def _missing(region: str, endpoint: Raw) -> str:
+def _missing(cluster: Cluster, region: str, endpoint: Raw) -> str:
     """What of the facts nobody gives, and who could."""
     if not region:
         return "spec.region must be given: neither the object nor the process says one"
     if not endpoint:
-        said = "spec.controlPlaneEndpoint must be given, or the cluster's kubeconfig secret must be there"
+        secret = kubeconfig_secret_name(cluster.metadata.name)
+        said = f"spec.controlPlaneEndpoint must be given, or the cluster's kubeconfig in the Secret {secret}, key value"
         return f"{said}: {OUT_OF_SCOPE}"
     return ""

@@ -35,6 +35,8 @@ class Facts:
     """As `spec.network.subnets` has them."""
     found: bool
     """Whether the subnets were found by tags, and differ from what the spec says: they are to be written there."""
+    vpc: str = ""
+    """The one network that all subnets are in that were found by tags; empty where there are several, or none."""
 
     @property
     def zones(self) -> list[str]:
@@ -58,8 +60,12 @@ class Networks:
         if given.subnets and FOUND_ANNOTATION not in obj.metadata.annotations:
             return Facts(groups=groups, subnets=await self._given(given.subnets, region), found=False)
         before = tuple(msgspec.to_builtins(s) for s in given.subnets)
-        found = await self._subnets(cluster, region, given.vpc.id) or before
-        return Facts(groups=groups, subnets=found, found=found != before)
+        seen = await self._subnets(cluster, region, given.vpc.id)
+        networks = {str(subnet["VpcId"]) for subnet in seen}
+        routes = await self._routes(region, seen) if any(is_public(s, ()) is None for s in seen) else []
+        found = tuple(described(subnet, routes) for subnet in seen) or before
+        vpc = next(iter(networks)) if len(networks) == 1 else ""
+        return Facts(groups=groups, subnets=found, found=found != before, vpc=vpc)
 
     async def _given(self, subnets: Sequence[Subnet], region: str) -> tuple[Raw, ...]:
         """The subnets of the spec; where one says no zone, AWS knows."""
@@ -83,12 +89,11 @@ class Networks:
                 found[role] = {"id": group["GroupId"], "name": group["GroupName"]}
         return found
 
-    async def _subnets(self, cluster: str, region: str, vpc: str) -> tuple[Raw, ...]:
+    async def _subnets(self, cluster: str, region: str, vpc: str) -> list[Any]:
+        """Those that have the cluster's tag, in order."""
         filters = [{"Name": f"tag:{tags.kubernetes_tag(cluster)}", "Values": ["owned", "shared"]}, *_in(vpc)]
         answer = await self._calls.call(region, "ec2", "describe_subnets", Filters=filters)
-        found = sorted(answer["Subnets"], key=lambda s: str(s["SubnetId"]))
-        routes = await self._routes(region, found) if any(is_public(s, ()) is None for s in found) else []
-        return tuple(described(subnet, routes) for subnet in found)
+        return sorted(answer["Subnets"], key=lambda s: str(s["SubnetId"]))
 
     async def _routes(self, region: str, subnets: Sequence[Raw]) -> list[Any]:
         filters = [{"Name": "vpc-id", "Values": sorted({s["VpcId"] for s in subnets})}]

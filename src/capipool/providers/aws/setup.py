@@ -61,6 +61,7 @@ def setup(
     controller = manager.controller("awscluster", selecting, concurrency=4)
     controller.watch(clusters.objects, news.of_object)
     controller.watch(clusters.clusters, news.infrastructure_of(AWSCluster))
+    watching.watch_clusters(controller, manager, clusters.objects)
     machines.setup(
         manager,
         made,

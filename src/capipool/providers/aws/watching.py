@@ -1,4 +1,4 @@
-"""Which change of a cluster's facts makes its pools be looked at again: its network, its account, its tags.
+"""Which changes make the pools of a cluster be looked at again (its network, its account, its tags), and which itself.
 
 Used by `setup`. What the engine watches by itself (MachinePools, boot data, nodes) is not here.
 """
@@ -13,9 +13,13 @@ from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
+from capipool.providers.aws.identities import watching as identities
 from capipool.runtime.cache import Cache
 from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
+from capipool.sdk import news
+from capipool.sdk.inputs import SecretMeta
+from capipool.workload.connections import kubeconfig_secret_name
 
 _BY_CLUSTER = "capipool.io/cluster"
 _Facts = AWSCluster | AWSManagedControlPlane
@@ -31,6 +35,22 @@ def watch(controller: Controller, manager: Manager) -> None:
 
     controller.watch(manager.caches.of(AWSCluster), changed)
     controller.watch(manager.caches.of(AWSManagedControlPlane), changed)
+    identities.watch(controller, manager.caches, lambda: (pool.key for pool in pools.list()))
+
+
+def watch_clusters(controller: Controller, manager: Manager, clusters: Cache[AWSCluster]) -> None:
+    """Have the controller of AWSClusters look again where a kubeconfig or an identity came that one may wait for."""
+    owners, suffix = manager.caches.of(Cluster), kubeconfig_secret_name("")
+
+    def secret_changed(old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
+        if new is None or not new.metadata.name.endswith(suffix):
+            return ()
+        owner = owners.get(ObjectKey(new.metadata.namespace, new.metadata.name.removesuffix(suffix)))
+        found = (clusters.get(key) for key in news.infrastructure(owner, AWSCluster))
+        return [each.key for each in found if each is not None and not each.spec.control_plane_endpoint.host]
+
+    controller.watch(manager.caches.of(SecretMeta), secret_changed)
+    identities.watch(controller, manager.caches, lambda: (c.key for c in clusters.list() if c.spec.identity_ref))
 
 
 def _facts(obj: _Facts) -> tuple[object, ...]:

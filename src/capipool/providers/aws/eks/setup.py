@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from capipool.api import labels
-from capipool.machinery.objects import Object
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks import bootstrapping
@@ -17,11 +16,7 @@ from capipool.providers.aws.eks.controlplane import AWSManagedControlPlaneReconc
 from capipool.providers.aws.eks.kinds import crds, rules
 from capipool.providers.aws.eks.managedcluster import AWSManagedClusterReconciler
 from capipool.providers.aws.eks.nodegroups import watches as nodegroups
-from capipool.providers.aws.identities.api import (
-    AWSClusterControllerIdentity,
-    AWSClusterRoleIdentity,
-    AWSClusterStaticIdentity,
-)
+from capipool.providers.aws.identities import watching as identities
 from capipool.providers.aws.identities.finding import Identities
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import Selecting
@@ -30,9 +25,6 @@ from capipool.sdk.managed.planes import INTERVALS
 from capipool.workload.connections import Connections
 
 __all__ = ["crds", "rules", "setup"]
-
-Changed = Callable[[Object | None, Object | None], Iterable[ObjectKey]]
-_IDENTITIES = (AWSClusterControllerIdentity, AWSClusterRoleIdentity, AWSClusterStaticIdentity)
 
 
 def setup(
@@ -63,9 +55,7 @@ def setup(
     )
     controller.watch(planes.objects, news.of_object)
     controller.watch(planes.clusters, news.control_plane_of(AWSManagedControlPlane))
-    for kind in _IDENTITIES:
-        changed: Changed = partial(_identity_changed, planes)
-        controller.watch(manager.caches.of(kind), changed)
+    identities.watch(controller, manager.caches, lambda: (p.key for p in planes.objects.list() if not p.status.ready))
     clusters = AWSManagedClusterReconciler(manager)
     controller = manager.controller(
         "awsmanagedcluster", Selecting(clusters, clusters.objects.get, selects), concurrency=4
@@ -77,15 +67,6 @@ def setup(
     if machine_pools:
         every = node_group_intervals or intervals
         nodegroups.setup(manager, calls, region=region, intervals=every, watch_filter=watch_filter)
-
-
-def _identity_changed(
-    planes: AWSManagedControlPlaneReconciler, old: Object | None, new: Object | None
-) -> Iterable[ObjectKey]:
-    """Rare, and it may be what a control plane waits for, by way of a role as well."""
-    if new is None or (old is not None and old.metadata.generation == new.metadata.generation):
-        return ()
-    return [plane.key for plane in planes.objects.list() if not plane.status.ready]
 
 
 def _control_plane_changed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 from capipool.api import labels
@@ -13,11 +13,7 @@ from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
-from capipool.providers.aws.identities.api import (
-    AWSClusterControllerIdentity,
-    AWSClusterRoleIdentity,
-    AWSClusterStaticIdentity,
-)
+from capipool.providers.aws.identities import watching as identities
 from capipool.providers.aws.machines import capacity
 from capipool.providers.aws.machines.api import AWSMachine, AWSMachineTemplate
 from capipool.providers.aws.machines.capacity import CapacityReconciler, User
@@ -28,7 +24,6 @@ from capipool.runtime.reconcile import Selecting
 from capipool.sdk import Intervals, news
 
 _BY_CLUSTER = "cluster of AWSMachines"
-_IDENTITIES = (AWSClusterControllerIdentity, AWSClusterRoleIdentity, AWSClusterStaticIdentity)
 
 
 def setup(
@@ -73,20 +68,16 @@ def _watch(controller: Controller, manager: Manager, machines: AWSMachineReconci
         name = new.metadata.labels.get(Label.CLUSTER_NAME) or _owner_name(new)
         return of_cluster(new, name) if name else ()
 
-    def identity_changed(old: Object | None, new: Object | None) -> Iterable[ObjectKey]:
-        """Rare, and it may be what many machines wait for: those that have no instance yet look again."""
-        if new is None or (old is not None and old.metadata.generation == new.metadata.generation):
-            return ()
-        return [m.key for m in machines.objects.list() if not m.spec.provider_id or m.deleting]
+    def waiting() -> Iterable[ObjectKey]:
+        """Those that have no instance yet, or are to lose it."""
+        return (m.key for m in machines.objects.list() if not m.spec.provider_id or m.deleting)
 
     controller.watch(machines.objects, _object_changed)
     controller.watch(machines.machines, news.machine_of(AWSMachine))
     controller.watch(machines.clusters, cluster_changed)
     controller.watch(manager.caches.of(AWSCluster), infra_changed)
     controller.watch(manager.caches.of(AWSManagedControlPlane), infra_changed)
-    for kind in _IDENTITIES:
-        changed: Callable[[Object | None, Object | None], Iterable[ObjectKey]] = identity_changed
-        controller.watch(manager.caches.of(kind), changed)
+    identities.watch(controller, manager.caches, waiting)
 
 
 def _watch_templates(controller: Controller, templates: CapacityReconciler) -> None:
