@@ -152,3 +152,10 @@ def test_an_attempt_is_read_back_as_it_was_written() -> None:
     assert len(made.token) <= 64  # what EC2 takes
     other = objects.replace(obj, metadata=ObjectMeta(name="m", annotations={marks.LAUNCH: "nonsense"}))
     assert marks.attempt(other) is None
+
+
+def test_a_node_of_eks_has_the_tag_by_which_its_cluster_knows_it() -> None:
+    assert marks.wanted_tags(machine(), "c", {})["kubernetes.io/cluster/c"] == "owned"
+    named = marks.wanted_tags(machine(), "c", {}, kubernetes="prod")
+    assert named["kubernetes.io/cluster/prod"] == named["sigs.k8s.io/cluster-api-provider-aws/cluster/c"] == "owned"
+    assert "kubernetes.io/cluster/c" not in named

@@ -107,7 +107,9 @@ class Launcher:
             home.template(obj.spec),
             found,
             user_data=request.user_data(boot, compress=not obj.spec.uncompressed_user_data),
-            marks=marks.wanted_tags(obj, home.place.cluster, home.place.additional_tags),
+            marks=marks.wanted_tags(
+                obj, home.place.cluster, home.place.additional_tags, kubernetes=home.place.kubernetes
+            ),
         )
 
     async def _bootstrap(self, machine: Machine) -> BootstrapData:

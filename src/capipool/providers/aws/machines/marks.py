@@ -71,13 +71,18 @@ def user_tags(obj: AWSMachine, cluster_tags: Mapping[str, str]) -> dict[str, str
     return {**cluster_tags, **obj.spec.additional_tags}
 
 
-def wanted_tags(obj: AWSMachine, cluster: str, cluster_tags: Mapping[str, str]) -> dict[str, str]:
-    """All tags of a machine's instance; of ours only `Name` can be another's."""
+def wanted_tags(
+    obj: AWSMachine, cluster: str, cluster_tags: Mapping[str, str], *, kubernetes: str = ""
+) -> dict[str, str]:
+    """All tags of a machine's instance; of ours only `Name` can be another's.
+
+    `kubernetes` is what the cluster calls itself, where that is another name: nodes of EKS need it.
+    """
     role = "control-plane" if is_control_plane(obj) else "node"
     fixed = {
         MACHINE: mark(obj),
         tags.cluster_tag(cluster): "owned",
-        tags.kubernetes_tag(cluster): "owned",
+        tags.kubernetes_tag(kubernetes or cluster): "owned",
         tags.ROLE: role,
     }
     return {"Name": obj.metadata.name, **user_tags(obj, cluster_tags), **fixed}

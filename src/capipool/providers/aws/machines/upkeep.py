@@ -82,7 +82,7 @@ def regrouped(instance: Raw, wanted: AbstractSet[str], applied: AbstractSet[str]
 
 def tagging(obj: AWSMachine, home: Home, instance: Raw) -> Tagging:
     """What differs. A user's tag that left is removed only where it was written by us, or by upstream. Pure."""
-    wanted = marks.wanted_tags(obj, home.place.cluster, home.place.additional_tags)
+    wanted = marks.wanted_tags(obj, home.place.cluster, home.place.additional_tags, kubernetes=home.place.kubernetes)
     there = tags.from_aws(instance.get("Tags") or ())
     write = {key: value for key, value in wanted.items() if there.get(key) != value}
     left = marks.applied_tags(obj) - wanted.keys()
