@@ -5,19 +5,14 @@ Works on objects as JSON has them, of any provider, so that it describes what so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from capipool.cli import machines, provider_objects, reasons
+from capipool.cli.machines import MachineFacts, OwnerFacts
 from capipool.cli.tree import Branch, Tone
 from capipool.machinery.objects import Raw
-
-SHOWN_READY = 10
-"""How many healthy instances are listed; the rest are counted. Those that are not healthy are all listed."""
-
-
-LONGEST_REASON = 240
-"""Characters of a reason at most; the whole of it stands in the object's conditions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +35,8 @@ class PoolFacts:
     infrastructure: Raw | None = None
     nodes: Sequence[Node] = ()
     """Nodes of the pool's instances."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentFacts:
-    """A MachineDeployment and its Machines."""
-
-    deployment: Raw
-    machines: Sequence[Raw] = ()
+    no_cluster: bool = False
+    """Whether the Cluster that it belongs to does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +47,10 @@ class ClusterFacts:
     infrastructure: Raw | None = None
     control_plane: Raw | None = None
     pools: Sequence[PoolFacts] = ()
-    deployments: Sequence[DeploymentFacts] = ()
+    owners: Sequence[OwnerFacts] = ()
+    """MachineDeployments, and MachineSets that none of them made."""
+    machines: Sequence[MachineFacts] = ()
+    """Machines of none of those: let go by their set, made by hand, or by a control plane."""
     unreachable: str = ""
     """Why the workload cluster could not be asked for its nodes."""
 
@@ -67,15 +59,15 @@ def cluster(facts: ClusterFacts) -> Branch:
     """The tree of a cluster."""
     obj = facts.cluster
     spec, status = obj.get("spec", {}), obj.get("status", {})
-    children = [_provider("infrastructure", spec.get("infrastructureRef"), facts.infrastructure)]
+    children = [provider_objects.branch("infrastructure", spec.get("infrastructureRef"), facts.infrastructure)]
     children.append(_control_plane(obj, facts))
     children += [pool(p) for p in facts.pools]
-    children += [deployment(d) for d in facts.deployments]
+    children += [machines.owner(o) for o in facts.owners]
+    children += [machines.machine(m) for m in facts.machines]
     phase = status.get("phase", "Pending")
-    why = _cluster_why(obj)
-    return Branch(
-        f"Cluster/{_name(obj)}", (phase,), why=why, tone=_tone(phase, why), children=tuple(c for c in children if c)
-    )
+    why = reasons.first(reasons.conditions(obj), _CLUSTER_ORDER)
+    below = tuple(c for c in children if c)
+    return Branch(f"Cluster/{_name(obj)}", (phase,), why=why, tone=reasons.tone(phase, why), children=below)
 
 
 def pool(facts: PoolFacts) -> Branch:
@@ -85,46 +77,22 @@ def pool(facts: PoolFacts) -> Branch:
     template = spec.get("template", {}).get("spec", {})
     ready = f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)} ready"
     phase = status.get("phase", "Pending")
-    why = pool_why(obj)
+    why = machines.no_cluster(spec) if facts.no_cluster else pool_why(obj)
     bootstrap = template.get("bootstrap", {}).get("configRef")
     below = [
-        _provider("bootstrap", bootstrap, facts.bootstrap),
+        provider_objects.branch("bootstrap", bootstrap, facts.bootstrap),
         _infrastructure(template.get("infrastructureRef"), facts),
     ]
     return Branch(
         f"MachinePool/{_name(obj)}",
         (phase, ready, template.get("version", "")),
         why=why,
-        tone=_tone(phase, why),
+        tone="bad" if facts.no_cluster else reasons.tone(phase, why),
         children=tuple(b for b in below if b),
     )
 
 
-def deployment(facts: DeploymentFacts) -> Branch:
-    """The tree of one deployment: its machines, each with what it waits for."""
-    obj = facts.deployment
-    spec, status = obj.get("spec", {}), obj.get("status", {})
-    ready = f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)} ready"
-    version = spec.get("template", {}).get("spec", {}).get("version", "")
-    phase = status.get("phase", "Pending")
-    why = _first(_conditions(obj), _DEPLOYMENT_ORDER)
-    machines = [_machine(m) for m in facts.machines]
-    cells = (phase, ready, version)
-    return Branch(
-        f"MachineDeployment/{_name(obj)}", cells, why=why, tone=_tone(phase, why), children=_shortened(machines)
-    )
-
-
-def _machine(obj: Raw) -> Branch:
-    status = obj.get("status", {})
-    phase = status.get("phase", "Pending")
-    why = _first(_conditions(obj), _MACHINE_ORDER)
-    node = (status.get("nodeRef") or {}).get("name", "")
-    version = obj.get("spec", {}).get("version", "")
-    return Branch(_name(obj), (phase, f"Node/{node}" if node else "", version), why=why, tone=_tone(phase, why))
-
-
-_POOL_ORDER: tuple[tuple[str, str], ...] = (
+_POOL_ORDER: reasons.Order = (
     ("Paused", "True"),
     ("Deleting", "True"),
     ("BootstrapConfigReady", "False"),
@@ -140,7 +108,7 @@ _POOL_ORDER: tuple[tuple[str, str], ...] = (
 )
 """What holds a pool up, the cause before its effects: the first that is so is the one reason shown."""
 
-_CLUSTER_ORDER: tuple[tuple[str, str], ...] = (
+_CLUSTER_ORDER: reasons.Order = (
     ("Paused", "True"),
     ("Deleting", "True"),
     ("InfrastructureReady", "False"),
@@ -151,81 +119,9 @@ _CLUSTER_ORDER: tuple[tuple[str, str], ...] = (
 )
 
 
-_DEPLOYMENT_ORDER: tuple[tuple[str, str], ...] = (
-    ("Paused", "True"),
-    ("Deleting", "True"),
-    ("RollingOut", "True"),
-    ("ScalingDown", "True"),
-    ("ScalingUp", "True"),
-    ("Remediating", "True"),
-    ("MachinesReady", "False"),
-    ("Available", "False"),
-)
-
-_MACHINE_ORDER: tuple[tuple[str, str], ...] = (
-    ("Paused", "True"),
-    ("Deleting", "True"),
-    ("BootstrapConfigReady", "False"),
-    ("InfrastructureReady", "False"),
-    ("HealthCheckSucceeded", "False"),
-    ("NodeHealthy", "False"),
-    ("NodeHealthy", "Unknown"),
-    ("Ready", "False"),
-)
-
-
 def pool_why(obj: Raw) -> str:
     """The one reason why a pool is not where its spec wants it; empty when it is."""
-    return _first(_conditions(obj), _POOL_ORDER)
-
-
-def _cluster_why(obj: Raw) -> str:
-    return _first(_conditions(obj), _CLUSTER_ORDER)
-
-
-def _provider_why(obj: Raw) -> str:
-    """A provider's conditions are its own, so: `Ready` or `Available` if it says why, else the first that is False."""
-    found = _conditions(obj)
-    named = _first(found, (("Paused", "True"), ("Deleting", "True"), ("Ready", "False"), ("Available", "False")))
-    false = [kind for kind, c in found.items() if c.get("status") == "False" and kind not in ("Paused", "Deleting")]
-    return named or _first(found, tuple((kind, "False") for kind in false))
-
-
-def _first(conditions: Mapping[str, Raw], order: Iterable[tuple[str, str]]) -> str:
-    for kind, status in order:
-        condition = conditions.get(kind)
-        if condition is not None and condition.get("status") == status:
-            return _sentence(condition)
-    return ""
-
-
-def _sentence(condition: Raw) -> str:
-    """A condition in one line: a message's list becomes clauses, and what would fill a screen is cut."""
-    lines = [line.strip().removeprefix("* ") for line in str(condition.get("message") or "").splitlines()]
-    message = "; ".join(line.removesuffix(":") for line in lines if line)
-    text = f"{condition['type']}: {message or condition.get('reason') or condition.get('status')}"
-    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
-
-
-def _conditions(obj: Raw) -> dict[str, Raw]:
-    return {c.get("type", ""): c for c in obj.get("status", {}).get("conditions") or ()}
-
-
-def _provider(role: str, ref: Any, obj: Raw | None) -> Branch | None:
-    if not isinstance(ref, Mapping):
-        return None
-    title = f"{ref.get('kind')}/{ref.get('name')}"
-    if obj is None:
-        return Branch(title, ("missing",), why=f"the {role} object does not exist", tone="bad")
-    ready = _provider_ready(obj)
-    why = "" if ready and not obj["metadata"].get("deletionTimestamp") else _provider_why(obj)
-    return Branch(title, ("ready" if ready else "not ready",), why=why, tone="good" if ready else "waiting")
-
-
-def _provider_ready(obj: Raw) -> bool:
-    status = obj.get("status", {})
-    initialization = status.get("initialization") or {}
-    return bool(initialization.get("provisioned") or initialization.get("dataSecretCreated") or status.get("ready"))
+    return reasons.first(reasons.conditions(obj), _POOL_ORDER)
 
 
 def _control_plane(obj: Raw, facts: ClusterFacts) -> Branch:
@@ -240,7 +136,7 @@ def _control_plane(obj: Raw, facts: ClusterFacts) -> Branch:
 
 
 def _infrastructure(ref: Any, facts: PoolFacts) -> Branch | None:
-    head = _provider("infrastructure", ref, facts.infrastructure)
+    head = provider_objects.branch("infrastructure", ref, facts.infrastructure)
     if head is None or facts.infrastructure is None:
         return head
     obj = facts.infrastructure
@@ -248,8 +144,10 @@ def _infrastructure(ref: Any, facts: PoolFacts) -> Branch | None:
     listed = [_instance(i, nodes) for i in _instances(obj)]
     count = f"{len(listed)} instance{'' if len(listed) == 1 else 's'}"
     # Where an instance is missing, only the provider knows why, also when it was ready long ago.
-    why = head.why or ("" if len(listed) >= facts.pool.get("spec", {}).get("replicas", 1) else _provider_why(obj))
-    return Branch(head.name, (*head.cells, count), why=why, tone=head.tone, children=_shortened(listed))
+    why = head.why or (
+        "" if len(listed) >= facts.pool.get("spec", {}).get("replicas", 1) else provider_objects.why(obj)
+    )
+    return Branch(head.name, (*head.cells, count), why=why, tone=head.tone, children=reasons.shortened(listed))
 
 
 def _instances(obj: Raw) -> list[Raw]:
@@ -282,20 +180,6 @@ def _called(provider_id: str) -> str:
     """What people call an instance: the last part of its ID; where that is a number, as in Azure, its scale set's."""
     *before, last = provider_id.split("/")
     return f"{before[-2]}_{last}" if last.isdigit() and len(before) > 1 and before[-2] else last
-
-
-def _shortened(instances: Sequence[Branch]) -> tuple[Branch, ...]:
-    """All that are not well, and the first few that are; the rest as a number."""
-    well = [i for i in instances if i.tone == "good"]
-    hidden = {id(i) for i in well[SHOWN_READY:]} if len(well) > SHOWN_READY + 1 else set()
-    shown = [i for i in instances if id(i) not in hidden]
-    return (*shown, Branch(f"… and {len(hidden)} more, all Ready", tone="good")) if hidden else tuple(shown)
-
-
-def _tone(phase: str, why: str) -> Tone:
-    if phase == "Failed":
-        return "bad"
-    return "waiting" if why or phase not in ("Running", "Provisioned") else "good"
 
 
 def _name(obj: Raw) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from capipool.cli import describe, tree
-from capipool.cli.describe import ClusterFacts, DeploymentFacts, Node, PoolFacts
+from capipool.cli import describe, reasons, tree
+from capipool.cli.describe import ClusterFacts, Node, PoolFacts
 
 
 def condition(kind: str, status: str, message: str = "") -> dict[str, Any]:
@@ -74,7 +74,7 @@ def test_the_cause_is_shown_before_its_effects() -> None:
         condition("InfrastructureReady", "False", "* zone a:\n  * is full"),
         phase="Provisioning",
     )
-    assert describe.pool_why(obj) == "InfrastructureReady: zone a; is full"
+    assert describe.pool_why(obj) == "InfrastructureReady: zone a: is full"
 
 
 def test_a_condition_without_a_message_shows_its_reason() -> None:
@@ -108,27 +108,20 @@ def test_a_cluster_whose_api_is_away_says_so() -> None:
     ]
 
 
-def test_a_deployment_lists_its_machines_and_what_holds_them_up() -> None:
-    broken = condition("BootstrapConfigReady", "False", "the user data is broken")
-    well = {"phase": "Running", "nodeRef": {"name": "n"}}
-    unwell = {"phase": "Pending", "conditions": [broken]}
-    machines = [
-        {"metadata": {"name": "w-1"}, "spec": {"version": "v1.34.0"}, "status": well},
-        {"metadata": {"name": "w-2"}, "spec": {"version": "v1.35.0"}, "status": unwell},
-    ]
-    rolling = condition("RollingOut", "True", "1 machine is not up to date")
-    deployment = {
-        "metadata": {"name": "w"},
-        "spec": {"replicas": 1, "template": {"spec": {"version": "v1.35.0"}}},
-        "status": {"phase": "ScalingUp", "readyReplicas": 1, "conditions": [rolling]},
-    }
-    branch = describe.deployment(DeploymentFacts(deployment, machines))
-    assert [line.text for line in tree.lay_out(branch)] == [
-        "MachineDeployment/w  ScalingUp  1/1 ready  v1.35.0  (RollingOut: 1 machine is not up to date)",
-        "├─ w-1               Running    Node/n     v1.34.0",
-        "└─ w-2               Pending               v1.35.0  (BootstrapConfigReady: the user data is broken)",
-    ]
-
-
 def test_a_long_reason_is_cut() -> None:
-    assert len(describe.pool_why(pool(condition("Paused", "True", "x" * 1000)))) == describe.LONGEST_REASON
+    assert len(describe.pool_why(pool(condition("Paused", "True", "x" * 1000)))) == reasons.LONGEST_REASON
+
+
+def test_a_pool_whose_cluster_does_not_exist_says_so() -> None:
+    orphan = pool(phase="Pending")
+    orphan["spec"]["clusterName"] = "gone"
+    assert text(PoolFacts(orphan, no_cluster=True))[0].endswith("(Cluster gone does not exist)")
+
+
+def test_what_is_paused_with_its_cluster_does_not_repeat_it() -> None:
+    paused = condition("Paused", "True", "Cluster spec.paused is set to true")
+    cluster = {"metadata": {"name": "c"}, "spec": {}, "status": {"phase": "Provisioned", "conditions": [paused]}}
+    own = pool(paused) | {"metadata": {"name": "other"}}
+    facts = ClusterFacts(cluster, pools=[PoolFacts(pool(paused)), PoolFacts(own)])
+    lines = [line.text for line in tree.lay_out(reasons.said_once(describe.cluster(facts)))]
+    assert [line for line in lines if "Paused" in line] == lines[:1]

@@ -1,16 +1,17 @@
-"""`capipool describe`: gather what is around a cluster or a pool, and show it as a tree."""
+"""`capipool describe`: gather what is around an object of a cluster, and show it as a tree."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from capipool.cli import console, kinds, tree
+from capipool.cli import console, kinds, machines, reasons, tree
 from capipool.cli import describe as words_for
-from capipool.cli.describe import ClusterFacts, DeploymentFacts, Node, PoolFacts
+from capipool.cli.describe import ClusterFacts, Node, PoolFacts
+from capipool.cli.machines import MachineFacts, OwnerFacts
 from capipool.cli.options import Output
 from capipool.cli.session import Session, connect
 from capipool.machinery import codec, objects
@@ -21,11 +22,14 @@ from capipool.machinery.resource import ObjectKey, Resource
 CLUSTERS = Resource("cluster.x-k8s.io", "v1beta2", "Cluster", "clusters")
 POOLS = Resource("cluster.x-k8s.io", "v1beta2", "MachinePool", "machinepools")
 DEPLOYMENTS = Resource("cluster.x-k8s.io", "v1beta2", "MachineDeployment", "machinedeployments")
+SETS = Resource("cluster.x-k8s.io", "v1beta2", "MachineSet", "machinesets")
 MACHINES = Resource("cluster.x-k8s.io", "v1beta2", "Machine", "machines")
 NODES = Resource("", "v1", "Node", "nodes", namespaced=False)
 DEPLOYMENT_NAME = "cluster.x-k8s.io/deployment-name"
-_CLUSTER_WORDS = {"cluster", "clusters", "cl"}
-_POOL_WORDS = {"machinepool", "machinepools", "mp"}
+POOL_NAME = "cluster.x-k8s.io/pool-name"
+_SHORT = {"cl": CLUSTERS, "mp": POOLS, "md": DEPLOYMENTS, "ms": SETS, "ma": MACHINES}
+
+Facts = ClusterFacts | PoolFacts | OwnerFacts | MachineFacts
 
 
 async def describe(
@@ -33,25 +37,37 @@ async def describe(
 ) -> int:
     """Print the tree of one object, or of all of its kind in the namespace."""
     word, name = kinds.split_target(words)
-    kind = word.lower().removesuffix(".cluster.x-k8s.io")
-    if kind not in _CLUSTER_WORDS | _POOL_WORDS:
-        console.usage(f"describe knows cluster and machinepool, not {word!r} (kubectl describe knows every kind)")
+    resource = _resource(word)
     async with connect(kubeconfig) as session:
         scope = namespace or session.namespace
-        resource = CLUSTERS if kind in _CLUSTER_WORDS else POOLS
-        found = await _find(session, resource, scope, name)
-        gathered: list[ClusterFacts] | list[PoolFacts]
-        if resource is CLUSTERS:
-            gathered = [await _cluster(session, raw) for raw in found]
-            branches = [words_for.cluster(facts) for facts in gathered]
-        else:
-            gathered = await _pools(session, found)
-            branches = [words_for.pool(facts) for facts in gathered]
+        gathered = await _GATHER[resource.kind](session, await _find(session, resource, scope, name))
     if output is Output.json:
         console.out(codec.format_json([asdict(facts) for facts in gathered]))
     else:
-        _print(branches, resource, scope)
+        _print([reasons.said_once(_branch(facts)) for facts in gathered], resource, scope)
     return 0
+
+
+def _resource(word: str) -> Resource:
+    """The kind that a word means. Raises BadWords where it is none that can be described."""
+    known = word.lower().removesuffix(".cluster.x-k8s.io")
+    for short, resource in _SHORT.items():
+        if known in (short, resource.plural, resource.kind.lower()):
+            return resource
+    names = ", ".join(r.kind.lower() for r in _SHORT.values())
+    raise kinds.BadWords(f"describe knows {names}, not {word!r} (kubectl describe knows every kind)")
+
+
+def _branch(facts: Facts) -> tree.Branch:
+    match facts:
+        case ClusterFacts():
+            return words_for.cluster(facts)
+        case PoolFacts():
+            return words_for.pool(facts)
+        case OwnerFacts():
+            return machines.owner(facts)
+        case MachineFacts():
+            return machines.machine(facts)
 
 
 def _print(branches: Sequence[tree.Branch], resource: Resource, namespace: str) -> None:
@@ -69,28 +85,95 @@ async def _find(session: Session, resource: Resource, namespace: str, name: str 
     return [objects.to_raw(obj) for obj in await session.client.list(resource, namespace)]
 
 
+async def _clusters(session: Session, clusters: Sequence[Raw]) -> list[ClusterFacts]:
+    return [await _cluster(session, cluster) for cluster in clusters]
+
+
 async def _cluster(session: Session, cluster: Raw) -> ClusterFacts:
     key = ObjectKey(cluster["metadata"].get("namespace", ""), cluster["metadata"]["name"])
     spec = cluster.get("spec", {})
-    mine = [p for p in await _find(session, POOLS, key.namespace, None) if p["spec"].get("clusterName") == key.name]
+    mine = [p for p in await _find(session, POOLS, key.namespace, None) if _of_cluster(p, key.name)]
     nodes, unreachable = await _nodes(session, key)
     infrastructure = await _referenced(session, key.namespace, spec.get("infrastructureRef"))
     control_plane = await _referenced(session, key.namespace, spec.get("controlPlaneRef"))
     pools = await asyncio.gather(*(_pool(session, pool, nodes) for pool in mine))
-    deployments = await _deployments(session, key)
-    return ClusterFacts(cluster, infrastructure, control_plane, tuple(pools), tuple(deployments), unreachable)
+    owners, loose = await _workers(session, key)
+    return ClusterFacts(cluster, infrastructure, control_plane, tuple(pools), owners, loose, unreachable)
 
 
-async def _deployments(session: Session, cluster: ObjectKey) -> list[DeploymentFacts]:
-    deployments = await _find(session, DEPLOYMENTS, cluster.namespace, None)
-    mine = [d for d in deployments if d["spec"].get("clusterName") == cluster.name]
-    machines = await _find(session, MACHINES, cluster.namespace, None) if mine else []
-    return [DeploymentFacts(d, tuple(m for m in machines if _made_by(m, d))) for d in mine]
+async def _workers(session: Session, cluster: ObjectKey) -> tuple[tuple[OwnerFacts, ...], tuple[MachineFacts, ...]]:
+    """The deployments and sets of a cluster with their Machines, and the Machines of none of them, nor of a pool."""
+    deployments, sets, found = [
+        [obj for obj in await _find(session, resource, cluster.namespace, None) if _of_cluster(obj, cluster.name)]
+        for resource in (DEPLOYMENTS, SETS, MACHINES)
+    ]
+    owners = [_deployment(d, found) for d in deployments]
+    owners += [_set(s, found) for s in sets if not _controller(s)]
+    shown = {m["metadata"]["name"] for o in owners for m in o.machines}
+    loose = [m for m in found if m["metadata"]["name"] not in shown and POOL_NAME not in _labels(m)]
+    return tuple(owners), tuple(await _machines(session, loose))
 
 
-def _made_by(machine: Raw, deployment: Raw) -> bool:
-    label = (machine["metadata"].get("labels") or {}).get(DEPLOYMENT_NAME)
-    return bool(label == deployment["metadata"]["name"])
+def _deployment(deployment: Raw, found: Sequence[Raw], *, no_cluster: bool = False) -> OwnerFacts:
+    name, cluster = deployment["metadata"]["name"], deployment["spec"].get("clusterName", "")
+    mine = tuple(m for m in found if _labels(m).get(DEPLOYMENT_NAME) == name and _of_cluster(m, cluster))
+    return OwnerFacts(DEPLOYMENTS.kind, deployment, mine, no_cluster)
+
+
+def _set(machine_set: Raw, found: Sequence[Raw], *, no_cluster: bool = False) -> OwnerFacts:
+    mine = tuple(m for m in found if _controller(m).get("uid") == machine_set["metadata"].get("uid"))
+    return OwnerFacts(SETS.kind, machine_set, mine, no_cluster)
+
+
+async def _deployments(session: Session, deployments: Sequence[Raw]) -> list[OwnerFacts]:
+    found = await _neighbours(session, deployments)
+    return [_deployment(d, found, no_cluster=await _no_cluster(session, d)) for d in deployments]
+
+
+async def _sets(session: Session, sets: Sequence[Raw]) -> list[OwnerFacts]:
+    found = await _neighbours(session, sets)
+    return [_set(s, found, no_cluster=await _no_cluster(session, s)) for s in sets]
+
+
+async def _neighbours(session: Session, owners: Sequence[Raw]) -> list[Raw]:
+    """The Machines of the one namespace that some objects are in."""
+    return await _find(session, MACHINES, owners[0]["metadata"].get("namespace", ""), None) if owners else []
+
+
+async def _machines(session: Session, found: Sequence[Raw]) -> list[MachineFacts]:
+    return [await _machine(session, machine) for machine in found]
+
+
+async def _machine(session: Session, machine: Raw) -> MachineFacts:
+    namespace, spec = machine["metadata"].get("namespace", ""), machine.get("spec", {})
+    bootstrap, infrastructure = await asyncio.gather(
+        _referenced(session, namespace, spec.get("bootstrap", {}).get("configRef")),
+        _referenced(session, namespace, spec.get("infrastructureRef")),
+    )
+    return MachineFacts(machine, bootstrap, infrastructure)
+
+
+def _of_cluster(obj: Raw, cluster: str) -> bool:
+    return bool(obj.get("spec", {}).get("clusterName") == cluster)
+
+
+def _labels(obj: Raw) -> Raw:
+    return obj["metadata"].get("labels") or {}
+
+
+def _controller(obj: Raw) -> Raw:
+    """Whose an object is; empty where nobody controls it."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((o for o in owners if o.get("controller")), {})
+
+
+async def _no_cluster(session: Session, obj: Raw) -> bool:
+    """Whether the Cluster that an object belongs to does not exist."""
+    try:
+        await session.client.get(CLUSTERS, str(obj["spec"].get("clusterName")), obj["metadata"].get("namespace", ""))
+    except NotFound:
+        return True
+    return False
 
 
 async def _pools(session: Session, pools: Iterable[Raw]) -> list[PoolFacts]:
@@ -100,11 +183,11 @@ async def _pools(session: Session, pools: Iterable[Raw]) -> list[PoolFacts]:
         key = ObjectKey(pool["metadata"].get("namespace", ""), str(pool["spec"].get("clusterName", "")))
         if key not in nodes:
             nodes[key], _ = await _nodes(session, key)
-        found.append(await _pool(session, pool, nodes[key]))
+        found.append(await _pool(session, pool, nodes[key], no_cluster=await _no_cluster(session, pool)))
     return found
 
 
-async def _pool(session: Session, pool: Raw, nodes: Sequence[Node]) -> PoolFacts:
+async def _pool(session: Session, pool: Raw, nodes: Sequence[Node], *, no_cluster: bool = False) -> PoolFacts:
     template = pool["spec"].get("template", {}).get("spec", {})
     namespace = pool["metadata"].get("namespace", "")
     bootstrap, infrastructure = await asyncio.gather(
@@ -113,7 +196,8 @@ async def _pool(session: Session, pool: Raw, nodes: Sequence[Node]) -> PoolFacts
     )
     ids = frozenset((infrastructure or {}).get("spec", {}).get("providerIDList") or ())
     ids |= frozenset(pool["spec"].get("providerIDList") or ())
-    return PoolFacts(pool, bootstrap, infrastructure, tuple(n for n in nodes if n.provider_id in ids))
+    mine = tuple(n for n in nodes if n.provider_id in ids)
+    return PoolFacts(pool, bootstrap, infrastructure, mine, no_cluster)
 
 
 async def _referenced(session: Session, namespace: str, ref: Any) -> Raw | None:
@@ -148,3 +232,12 @@ def _node(raw: Raw) -> Node:
         version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         schedulable=not raw.get("spec", {}).get("unschedulable", False),
     )
+
+
+_GATHER: dict[str, Callable[[Session, Sequence[Raw]], Awaitable[Sequence[Facts]]]] = {
+    "Cluster": _clusters,
+    "MachinePool": _pools,
+    "MachineDeployment": _deployments,
+    "MachineSet": _sets,
+    "Machine": _machines,
+}
