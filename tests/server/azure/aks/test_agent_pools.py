@@ -6,7 +6,7 @@ from capipool.api.core import Cluster, MachinePool
 from capipool.providers.azure.api.managedmachinepool import AzureManagedMachinePool
 from capipool.testing.azure.model.scalesets import writing
 from tests.server.azure.aks import world as worlds
-from tests.server.azure.aks.world import AKS, NODES, POOL, WRITE, condition
+from tests.server.azure.aks.world import AKS, NODES, POOL, READ, WRITE, condition
 from tests.server.clouds.world import NS
 
 MANAGED = "cluster.x-k8s.io/replicas-managed-by"
@@ -155,9 +155,11 @@ async def test_nothing_is_changed_at_rest() -> None:
         await aks.begin(spec=full)
         assert aks.pool().properties["linuxOSConfig"]["sysctls"] == {"netIpv4TcpTwReuse": True, "vmSwappiness": 10}
         await aks.until_azure(lambda: aks.pool().state == "Succeeded")
+        aks.arm.log.clear()
+        await aks.until_azure(lambda: len(aks.arm.log.of(READ)) >= 3)  # Ready is said of what was seen since
         settled = await aks.until(lambda p: condition(p, "Ready") == ("True", ""))
         aks.arm.log.clear()
-        await aks.until_azure(lambda: len(aks.arm.log.of("managedClusters/agentPools/read")) >= 10)
+        await aks.until_azure(lambda: len(aks.arm.log.of(READ)) >= 10)
         assert aks.writes() == []
         after = await aks.managed()
         assert after.metadata.resource_version == settled.metadata.resource_version

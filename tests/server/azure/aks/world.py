@@ -41,6 +41,7 @@ FAST = Intervals(converging=dt.timedelta(milliseconds=50), rest=dt.timedelta(mil
 BUSY = Intervals(converging=dt.timedelta(milliseconds=50), rest=dt.timedelta(milliseconds=50))
 """For tests that count looks."""
 WRITE = "managedClusters/agentPools/write"
+READ = "managedClusters/agentPools/read"
 
 MANIFEST = """
 apiVersion: infrastructure.cluster.x-k8s.io/v1beta1
