@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -100,11 +101,19 @@ class Groups:
 
     def __init__(self) -> None:
         self.describes = 0
+        self.asked: list[str] = []
+        self.away = False
+        self.on_describe: Callable[[], None] = lambda: None
         self.inventory = Inventory(self.describe)
         self.place = Place(calls=Calls(rng=random.Random(1)), region="r")
 
     async def describe(self, place: Place, names: list[str]) -> dict[str, Raw]:
         self.describes += 1
+        self.asked = names
+        await asyncio.sleep(0)
+        self.on_describe()
+        if self.away:
+            raise CloudUnavailable("describe")
         return {name: {"name": name} for name in names}
 
     async def look(self, name: str, max_age: float) -> None:
@@ -134,6 +143,26 @@ async def test_what_was_seen_before_a_write_is_not_believed() -> None:
     groups.inventory.forget(groups.place, "p")
     await groups.look("p", 50.0)
     assert groups.describes == 2
+
+
+async def test_a_look_that_failed_has_failed_for_all_who_waited() -> None:
+    groups = Groups()
+    groups.away = True
+    names = [f"p{n}" for n in range(20)]
+    found = await asyncio.gather(*(groups.look(name, 50.0) for name in names), return_exceptions=True)
+    assert {type(error) for error in found} == {CloudUnavailable}
+    assert groups.describes == 1
+    groups.away = False
+    await groups.look("p0", 50.0)
+
+
+async def test_a_pool_that_goes_while_it_is_looked_for_leaves_nothing_behind() -> None:
+    groups = Groups()
+    groups.on_describe = lambda: groups.inventory.drop(groups.place.key, "p")
+    await groups.look("p", 50.0)
+    groups.on_describe = lambda: None
+    await groups.look("q", 0.5)
+    assert groups.asked == ["q"]
 
 
 async def test_what_was_seen_by_one_account_says_nothing_to_another() -> None:

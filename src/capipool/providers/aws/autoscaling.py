@@ -157,7 +157,7 @@ class AutoScaling:
 
     def drop(self, place: Place, name: str) -> None:
         """Nobody wants to know of it any more."""
-        self._inventory.drop(place, name)
+        self._inventory.drop(place.key, name)
 
 
 def _tags(name: str, marks: Mapping[str, str]) -> list[Raw]:

@@ -130,14 +130,14 @@ class Templates:
         """Delete a pool's template; one that is gone already is done. Raises NotOwned, ProviderError."""
         template = await self._find(place, name, key, max_age=0.0)
         if template is None:
-            self._there.drop(place, name)
+            self._there.drop(place.key, name)
             return
         try:
             await place.call("ec2", "delete_launch_template", LaunchTemplateId=template)
         except Missing:
             return
         finally:
-            self._there.drop(place, name)
+            self._there.drop(place.key, name)
             self._descriptions.pop((place.key, template), None)
 
     def forget(self, place: Place, name: str) -> None:

@@ -1,52 +1,32 @@
 """Instances as EC2 has them: one describe for all machines of an account and region, when somebody needs it fresher.
 
-A machine at rest takes a picture that another's look has brought. Whoever writes forgets what was seen, so that nobody
-reads what was before. Knows nothing of machines but their instances' ids.
+Knows nothing of machines but their instances' ids and tags; what was seen is kept as of groups (`inventory`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from capipool.machinery.objects import Raw
+from capipool.providers.aws.inventory import Inventory
 from capipool.providers.aws.machines import marks
 from capipool.providers.aws.places import Place
-from capipool.sdk.errors import Missing, ProviderError
+from capipool.sdk.errors import Missing
 
 BATCH = 200
 """Values that a filter takes."""
 _GONE = ("terminated", "shutting-down")
 
 
-@dataclass(slots=True)
-class _Shelf:
-    seen: dict[str, tuple[float, Raw | None]] = field(default_factory=dict)
-    """By id: when it was asked for (loop time, seconds), and the answer; None where there is no such instance."""
-    written: dict[str, float] = field(default_factory=dict)
-    """By id: when it was written last. What was asked for earlier is not believed, whenever its answer came."""
-    failed: tuple[float, ProviderError] | None = None
-    """When a look failed last (loop time, seconds), and how: whoever waited for it meanwhile does not look again."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
 class Fleet:
     """Remembers instances by account, region and id."""
 
     def __init__(self) -> None:
-        self._shelves: dict[tuple[str, str], _Shelf] = {}
+        self._inventory = Inventory(_look, batch=BATCH)
 
     async def get(self, place: Place, id: str, *, max_age: float) -> Raw | None:
         """An instance, as it was at most `max_age` seconds ago; None where there is none. Raises ProviderError."""
-        shelf = self._shelf(place)
-        asked = asyncio.get_running_loop().time()
-        shelf.seen.setdefault(id, (float("-inf"), None))
-        async with shelf.lock:
-            at, _ = shelf.seen.setdefault(id, (float("-inf"), None))
-            if at < asked - max_age or at <= shelf.written.get(id, float("-inf")):
-                await self._look(place, shelf, id, asked)
-            return shelf.seen[id][1]
+        return await self._inventory.get(place, id, max_age=max_age)
 
     async def find(self, place: Place, mark: str) -> Raw | None:
         """The instance that was made for a machine and is not gone, by its tag. Raises ProviderError."""
@@ -58,54 +38,30 @@ class Fleet:
 
     def note(self, place: Place, instance: Raw) -> None:
         """Remember an instance as an answer has just shown it."""
-        now = asyncio.get_running_loop().time()
-        self._shelf(place).seen[instance["InstanceId"]] = (now, instance)
+        self._inventory.note(place, instance["InstanceId"], instance)
 
     def forget(self, place: Place, id: str) -> None:
         """It was written: the next look goes to EC2."""
-        self._shelf(place).written[id] = asyncio.get_running_loop().time()
+        self._inventory.forget(place, id)
 
     def drop(self, key: tuple[str, str], id: str) -> None:
         """Nobody wants to know of it any more. `key`: the place's."""
-        if (shelf := self._shelves.get(key)) is not None:
-            shelf.seen.pop(id, None)
-            shelf.written.pop(id, None)
+        self._inventory.drop(key, id)
 
-    def _shelf(self, place: Place) -> _Shelf:
-        return self._shelves.setdefault(place.key, _Shelf())
 
-    async def _look(self, place: Place, shelf: _Shelf, id: str, asked: float) -> None:
-        if shelf.failed is not None and shelf.failed[0] >= asked:
-            raise shelf.failed[1]
-        try:
-            await self._refresh(place, shelf, id)
-        except ProviderError as error:
-            shelf.failed = (asyncio.get_running_loop().time(), error)
-            raise
-
-    async def _refresh(self, place: Place, shelf: _Shelf, id: str) -> None:
-        """One call, for this one and as many others as it takes, those first that were not seen for the longest."""
-        others = sorted((known for known in shelf.seen if known != id), key=lambda known: shelf.seen[known][0])
-        batch = [id, *others[: BATCH - 1]]
-        now = asyncio.get_running_loop().time()
-        found = await _describe(place, [{"Name": "instance-id", "Values": batch}])
-        there = {instance["InstanceId"]: instance for instance in found}
-        if id not in there and (sure := await _by_id(place, id)) is not None:
-            there[id] = sure
-        for each in batch:
-            if each in shelf.seen:
-                shelf.seen[each] = (now, there.get(each))
+async def _look(place: Place, ids: list[str]) -> dict[str, Raw]:
+    """Instances by id. That the one somebody waits for is not there has to be sure."""
+    there = {i["InstanceId"]: i for i in await _describe(place, [{"Name": "instance-id", "Values": ids}])}
+    if ids[0] not in there and (sure := await _by_id(place, ids[0])) is not None:
+        there[ids[0]] = sure
+    return there
 
 
 async def _describe(place: Place, filters: Sequence[Raw]) -> list[Raw]:
     found: list[Raw] = []
-    more: Raw = {}
-    while True:
-        answer = await place.call("ec2", "describe_instances", Filters=list(filters), **more)
-        found += [instance for reservation in answer["Reservations"] for instance in reservation["Instances"]]
-        if not answer.get("NextToken"):
-            return found
-        more = {"NextToken": answer["NextToken"]}
+    async for page in place.pages("ec2", "describe_instances", Filters=list(filters)):
+        found += [instance for reservation in page["Reservations"] for instance in reservation["Instances"]]
+    return found
 
 
 async def _by_id(place: Place, id: str) -> Raw | None:

@@ -18,7 +18,7 @@ from capipool.sdk import InstanceState
 from capipool.sdk.errors import Missing
 
 LISTED = 20
-"""How many updates are looked at for one whose id is not known."""
+"""Updates on a page of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,15 @@ class NodeGroups:
     async def updates(self, home: Home) -> list[Raw]:
         """The updates of a node group, in no order."""
         about: Raw = {"name": home.cluster, "nodegroupName": home.name, "maxResults": LISTED}
-        answer = await home.place.call("eks", "list_updates", **about)
-        found = [await self.progress(home, str(id)) for id in answer.get("updateIds") or ()]
-        return [update for update in found if update is not None]
+        found: list[Raw] = []
+        more: Raw = {}
+        while True:
+            answer = await home.place.call("eks", "list_updates", **about, **more)
+            those = [await self.progress(home, str(id)) for id in answer.get("updateIds") or ()]
+            found += [update for update in those if update is not None]
+            if not (token := answer.get("nextToken")):
+                return found
+            more = {"nextToken": token}
 
     # --- tags
 

@@ -216,6 +216,7 @@ class Keeper:
         if known is None or known == deciding.creation_digest(deciding.creation(wish)):
             return group
         await self.nodegroups.delete(home, group)
+        self.nodegroups.drop(home, group)
         return await self.nodegroups.look(home)
 
     # --- what follows it
