@@ -20,7 +20,8 @@ from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
 from capipool.providers.azure.api.machine import AzureMachine
 from capipool.providers.azure.api.machinepool import AzureMachinePool
 from capipool.providers.azure.calls import Caller, Calls
-from capipool.providers.azure.identities.finding import Identities, identity_of, secret_key
+from capipool.providers.azure.identities.finding import Identities
+from capipool.providers.azure.identities.news import IdentityNews
 from capipool.providers.azure.pools import comparing, resolving
 from capipool.runtime import reconcile
 from capipool.runtime.controller import Controller
@@ -51,8 +52,7 @@ class AzureClusterReconciler:
         self._again = again
         self.objects = manager.caches.of(AzureCluster)
         self.clusters = manager.caches.of(Cluster)
-        self.identities = manager.caches.of(AzureClusterIdentity)
-        self.secrets = manager.caches.of(SecretMeta)
+        self._news = IdentityNews(manager.caches)
         self._pools = manager.caches.of(AzureMachinePool)
         self._machines = manager.caches.of(AzureMachine)
 
@@ -60,8 +60,8 @@ class AzureClusterReconciler:
         """Have the controller watch everything that concerns clusters."""
         controller.watch(self.objects, news.of_object)
         controller.watch(self.clusters, news.infrastructure_of(AzureCluster))
-        controller.watch(self.identities, self._identity_changed)
-        controller.watch(self.secrets, self._secret_changed)
+        controller.watch(self._news.identities, self._identity_changed)
+        controller.watch(self._news.secrets, self._secret_changed)
         controller.watch(self._pools, self._part_changed)
         controller.watch(self._machines, self._part_changed)
 
@@ -165,17 +165,13 @@ class AzureClusterReconciler:
     def _identity_changed(
         self, old: AzureClusterIdentity | None, new: AzureClusterIdentity | None
     ) -> Iterable[ObjectKey]:
-        """An identity that came, or lets other namespaces use it: who waits for it goes on."""
-        if new is None or (old is not None and old.spec == new.spec):
-            return ()
-        return self._users(new)
+        """Who waits for it goes on."""
+        return [each.key for each in self._news.of_identity(old, new)]
 
     def _secret_changed(self, old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
-        """The secret of an identity that came, or changed; the kubeconfig of a cluster, which names its endpoint."""
-        if new is None or (old is not None and old.metadata.resource_version == new.metadata.resource_version):
-            return ()
-        keys = [key for each in self.identities.list() if secret_key(each) == new.key for key in self._users(each)]
-        if old is None and new.metadata.name.endswith(_KUBECONFIG):
+        """The secret of an identity; the kubeconfig of a cluster that came, which names its endpoint."""
+        keys = [each.key for each in self._news.of_secret(old, new)]
+        if old is None and new is not None and new.metadata.name.endswith(_KUBECONFIG):
             cluster = self.clusters.get(ObjectKey(new.metadata.namespace, new.metadata.name.removesuffix(_KUBECONFIG)))
             keys += news.infrastructure(cluster, AzureCluster)
         return keys
@@ -187,6 +183,3 @@ class AzureClusterReconciler:
         if new is not None or old is None:
             return ()
         return [obj.key for obj in self.objects.list(old.metadata.namespace) if obj.deleting]
-
-    def _users(self, identity: AzureClusterIdentity) -> list[ObjectKey]:
-        return [obj.key for obj in self.objects.list() if identity_of(obj) == identity.key]

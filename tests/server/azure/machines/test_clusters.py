@@ -171,3 +171,13 @@ async def test_an_identity_that_nobody_names_any_more_goes(region: Region) -> No
         return not await client.list(AzureClusterIdentity, NS)
 
     await region.world.until(gone)
+
+
+async def test_machines_that_wait_for_an_identity_go_on_as_soon_as_it_is_right(region: Region) -> None:
+    await region.apply(edits=(("replicas: 2", "replicas: 1"),), checked=False)
+    await region.running(1)
+    await region.world.client.delete(Secret, "workers-azure", NS)
+    await region.scale(2)
+    await region.until(lambda m: any("there is no such Secret" in c.message for c in m.status.conditions))
+    await region.world.load(worlds.example(), without=("MachineHealthCheck",))
+    await region.running(2)

@@ -56,12 +56,13 @@ class Identities:
     ) -> Caller:
         """Who calls for an object in a namespace. Equal as long as the identity and its secret stay as they are.
 
-        Raises InvalidConfiguration for an identity that there is not, PermissionDenied for one that the namespace may
-        not use. Makes no call: what Azure says of the identity comes with the first one.
+        Raises InvalidConfiguration for an identity that there is not, or that has no Secret, and PermissionDenied for
+        one that the namespace may not use. Makes no call: what Azure says of the identity comes with the first one.
         """
         about = subscription or self._subscription
         if not about:
-            raise InvalidConfiguration("spec.subscriptionID", detail="names no subscription, and there is no default")
+            said = "must be given, or AZURE_SUBSCRIPTION_ID to the process: nothing says which subscription it is"
+            raise InvalidConfiguration("spec.subscriptionID", detail=said)
         mark = self._mark(namespace, reference) if reference is not None and reference.name else ""
         return Caller(about, environment or PUBLIC, mark)
 
@@ -97,6 +98,8 @@ class Identities:
         secret = self._secrets.get(where) if where is not None else None
         if secret is None and where is not None and found.deleting and key in self._proved:
             return self._proved[key]  # who deletes both means the identity last; this process has its password still
+        if secret is None and where is not None and found.spec.type in credentials.BY_SECRET:
+            raise _no_secret(found, where)
         version = secret.metadata.resource_version if secret is not None else ""
         mark = f"{key}@{found.metadata.uid}.{found.metadata.generation}.{version}"
         if secret is not None:
@@ -105,15 +108,16 @@ class Identities:
 
     async def _proof(self, identity: AzureClusterIdentity) -> Proof:
         """What the identity's secret holds."""
-        key, field = secret_key(identity), f"clientSecret of {_KIND} {identity.key}"
+        key = secret_key(identity)
         if key is None:
             if identity.spec.cert_path:
                 return Proof()
-            raise InvalidConfiguration(field, detail=f"must name a Secret for the type {identity.spec.type}")
+            said = f"must name a Secret for the type {identity.spec.type}"
+            raise InvalidConfiguration(f"clientSecret of {_KIND} {identity.key}", detail=said)
         try:
             secret = await self._client.get(Secret, key.name, key.namespace)
         except errors.NotFound:
-            raise InvalidConfiguration(field, detail="there is no such Secret", value=str(key)) from None
+            raise _no_secret(identity, key) from None
         return Proof(secret.data)
 
 
@@ -152,3 +156,8 @@ def secret_key(identity: AzureClusterIdentity) -> ObjectKey | None:
 def _key(mark: str) -> ObjectKey:
     namespace, _, name = mark.partition("@")[0].partition("/")
     return ObjectKey(namespace, name)
+
+
+def _no_secret(identity: AzureClusterIdentity, key: ObjectKey) -> InvalidConfiguration:
+    field = f"clientSecret of {_KIND} {identity.key}"
+    return InvalidConfiguration(field, detail="there is no such Secret", value=str(key))

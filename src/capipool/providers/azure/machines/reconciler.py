@@ -19,9 +19,11 @@ from capipool.machinery.objects import Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.azure import ids, images
 from capipool.providers.azure.api.cluster import AzureCluster
+from capipool.providers.azure.api.clusteridentity import AzureClusterIdentity
 from capipool.providers.azure.api.machine import AzureMachine
 from capipool.providers.azure.calls import Calls
 from capipool.providers.azure.identities.finding import Identities
+from capipool.providers.azure.identities.news import IdentityNews
 from capipool.providers.azure.machines import decide, model, statuses, watches
 from capipool.providers.azure.machines.cloud import VirtualMachines
 from capipool.providers.azure.machines.decide import Act, Step, World, power_state
@@ -39,7 +41,7 @@ from capipool.runtime.controller import Controller
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import BootstrapData, Intervals, InvalidConfiguration, Launch, ProviderError, news
-from capipool.sdk.inputs import DATA_KEY, FORMAT_KEY, is_paused
+from capipool.sdk.inputs import DATA_KEY, FORMAT_KEY, SecretMeta, is_paused
 
 APPLIED_TAGS = "sigs.k8s.io/cluster-api-provider-azure-last-applied-tags-vm"
 """Annotation: the user's tags that were set, as upstream notes them, so that those which are wanted no more can go."""
@@ -74,6 +76,7 @@ class AzureMachineReconciler:
         self.machines = manager.caches.of(Machine)
         self.clusters = manager.caches.of(Cluster)
         self.places = manager.caches.of(AzureCluster)
+        self._news = IdentityNews(manager.caches)
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch everything that concerns single machines."""
@@ -81,12 +84,22 @@ class AzureMachineReconciler:
         controller.watch(self.machines, news.machine_of(AzureMachine))
         controller.watch(self.clusters, self._cluster_changed)
         controller.watch(self.places, self._place_changed)
+        controller.watch(self._news.identities, self._identity_changed)
+        controller.watch(self._news.secrets, self._secret_changed)
 
     def _cluster_changed(self, old: Cluster | None, new: Cluster | None) -> Iterable[ObjectKey]:
         return watches.cluster_changed(old, new, self.machines)
 
     def _place_changed(self, old: AzureCluster | None, new: AzureCluster | None) -> Iterable[ObjectKey]:
         return watches.place_changed(old, new, self.machines)
+
+    def _identity_changed(
+        self, old: AzureClusterIdentity | None, new: AzureClusterIdentity | None
+    ) -> Iterable[ObjectKey]:
+        return watches.machines_of(self._news.of_identity(old, new), self.machines)
+
+    def _secret_changed(self, old: SecretMeta | None, new: SecretMeta | None) -> Iterable[ObjectKey]:
+        return watches.machines_of(self._news.of_secret(old, new), self.machines)
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step for one machine. Safe to repeat."""

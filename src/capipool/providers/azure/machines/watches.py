@@ -22,8 +22,18 @@ def place_changed(old: AzureCluster | None, new: AzureCluster | None, machines: 
     """An AzureCluster that came, or has another identity, network or tags."""
     if new is None or (old is not None and old.spec == new.spec):
         return ()
-    owners = [o.name for o in new.metadata.owner_references if o.group_kind == Cluster.RESOURCE.group_kind]
-    return [key for name in owners for key in _of(new.metadata.namespace, name, machines)]
+    return machines_of([new], machines)
+
+
+def machines_of(clusters: Iterable[AzureCluster], machines: Cache[Machine]) -> Iterable[ObjectKey]:
+    """The machines of clusters."""
+    owners = [
+        (each.metadata.namespace, owner.name)
+        for each in clusters
+        for owner in each.metadata.owner_references
+        if owner.group_kind == Cluster.RESOURCE.group_kind
+    ]
+    return [key for namespace, name in owners for key in _of(namespace, name, machines)]
 
 
 def _of(namespace: str, cluster: str, machines: Cache[Machine]) -> list[ObjectKey]:

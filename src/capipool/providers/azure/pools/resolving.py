@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 
 import msgspec
@@ -70,9 +71,9 @@ class Resolving:
                 return None
             known = self._sizes[key] = {s.name.lower(): s for s in sizes(listed, key[1])}
         if name.lower() not in known:
-            raise InvalidConfiguration(
-                "spec.template.vmSize", value=name, detail=f"there is no such size in {location}"
-            )
+            like = difflib.get_close_matches(name.lower(), known, n=1)
+            said = f"there is no such size in {location}" + (f": is it {known[like[0]].name}?" if like else "")
+            raise InvalidConfiguration("spec.template.vmSize", value=name, detail=said)
         return known[name.lower()]
 
 
