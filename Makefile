@@ -18,6 +18,7 @@ install: $(STAMP) ## make .venv with everything pinned (a no-op when up to date)
 $(STAMP): requirements/dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "capipool needs Python 3.11 or newer: set PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "capipool needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V)" >&2; exit 1; }
+	@echo "setting up $(VENV): a minute or two, once" >&2
 	@if command -v uv >/dev/null; then \
 	  { test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV); } && \
 	  uv pip install -q --python $(BIN)/python -r requirements/dev.txt && \

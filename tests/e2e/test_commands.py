@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.e2e import process
-from tests.e2e.process import QUICKSTART, Up
+from tests.e2e.process import QUICKSTART, REPOSITORY, Up, eventually
 
 
 def docker_pool(**backend: object) -> str:
@@ -56,3 +56,45 @@ def test_a_cluster_whose_kubeconfig_is_garbage_is_described_all_the_same(tmp_pat
     assert "secret default/quickstart-kubeconfig is not valid YAML" in done.stdout
     assert "s3cret" not in done.stdout
     assert "MachinePool/workers" in done.stdout
+
+
+def test_the_kubeconfig_of_a_workload_cluster_leads_to_its_nodes(up: Up, tmp_path: Path) -> None:
+    early = up.capipool("kubeconfig", "quickstart")
+    assert (early.returncode, early.stderr) == (1, 'error: clusters.cluster.x-k8s.io "quickstart" not found\n')
+    assert up.capipool("apply", "-f", str(QUICKSTART)).returncode == 0
+    eventually(lambda: up.capipool("kubeconfig", "quickstart").returncode == 0, what="the cluster to have a kubeconfig")
+    file = tmp_path / "workload"
+    file.write_text(up.capipool("kubeconfig", "quickstart").stdout)
+
+    def nodes() -> list[str]:
+        return up.capipool("get", "nodes", "-o", "name", "--kubeconfig", str(file)).stdout.split()
+
+    eventually(lambda: len(nodes()) == 3, what="three nodes")
+
+
+def test_a_rollout_that_cannot_go_on_says_in_the_line_of_its_deployment_why(up: Up) -> None:
+    example = REPOSITORY / "examples" / "machinedeployment.yaml"
+    assert up.capipool("apply", "-f", str(example)).returncode == 0
+
+    def line() -> str:
+        shown = up.capipool("describe", "machinedeployment", "workers").stdout.splitlines()
+        return shown[0] if shown else ""
+
+    eventually(lambda: "3/3 ready" in line(), what="three machines")
+    broken = example.read_text().replace("version: v1.34.0", "version: v1.35.0")
+    broken = broken.replace(
+        "      joinConfiguration:",
+        "      files: [{path: /etc/x, contentFrom: {secret: {name: not-there, key: k}}}]\n      joinConfiguration:",
+    )
+    assert up.capipool("apply", "-f", "-", stdin=broken).returncode == 0
+    eventually(lambda: "secret not-there does not exist" in line(), what="the cause in the deployment's line")
+    assert "3/3 ready" in line()
+
+
+def test_a_server_that_is_away_is_named_with_where_its_address_is_from(tmp_path: Path) -> None:
+    up = process.start(tmp_path / "data", "--no-controllers")
+    assert up.terminate() == 0
+    done = up.capipool("get", "machinepools")
+    assert done.returncode == 1
+    assert "Connection refused (is it running? its address is from " + str(up.kubeconfig) in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -60,6 +60,18 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_directory_that_cannot_be_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [CAPIPOOL, "up", "--data-dir", tmp_path / "file" / "d", "--port", "0"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: state cannot be kept in {tmp_path}/file/d (Not a directory): name another directory with --data-dir\n",
+    )
+
+
 @pytest.mark.parametrize("gates", ["MachinePool", "MachinePool=perhaps", "NoSuchGate=true"])
 def test_nonsense_feature_gates_are_refused(tmp_path: Path, gates: str) -> None:
     done = subprocess.run(

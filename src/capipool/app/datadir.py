@@ -18,6 +18,13 @@ class DataDirInUse(Exception):
         )
 
 
+class DataDirUnusable(Exception):
+    """State cannot be kept in this directory."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"state cannot be kept in {path} ({why}): name another directory with --data-dir")
+
+
 class DataDir:
     """Paths inside the directory, and the lock on it, which goes with the process: safe to open after a crash."""
 
@@ -41,9 +48,15 @@ class DataDir:
         return self.path / "kubeconfig"
 
     def open(self) -> None:
-        """Make the directory if need be (only its owner may enter) and take the lock. Raises DataDirInUse, OSError."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Make the directory if need be (only its owner may enter) and take the lock.
+
+        Raises DataDirInUse where another process has it, DataDirUnusable where the system refuses.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise DataDirUnusable(self.path, error.strerror or str(error)) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

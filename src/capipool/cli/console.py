@@ -83,7 +83,17 @@ def run(work: Coroutine[Any, Any, int | None], *, loop_factory: LoopFactory | No
     except BadWords as error:
         note(f"error: {error}")
         code = USAGE
-    except (ApiError, Failure, KubeconfigError, OSError) as error:
+    except OSError as error:
+        note(f"error: {_without_number(error)}")
+        code = FAILURE
+    except (ApiError, Failure, KubeconfigError) as error:
         note(f"error: {error}")
         code = FAILURE
     raise SystemExit(code)
+
+
+def _without_number(error: OSError) -> str:
+    """What the system could not do: with the file first, and without Python's `[Errno 2]`."""
+    if error.filename is None or error.strerror is None:
+        return error.strerror or str(error)
+    return f"{error.filename}: {error.strerror}"

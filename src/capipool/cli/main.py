@@ -13,7 +13,18 @@ from capipool.cli import console, options
 from capipool.cli.options import DEFAULT_PORT, Output
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The commands. Ctrl-C ends any of them with the same exit code, also while it is still being loaded."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise SystemExit(console.INTERRUPTED) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="capipool")
 def app() -> None:
     """Cluster API machine pools in one process: an API server, the controllers, and a development cloud."""
@@ -94,13 +105,27 @@ def get(**given: Any) -> None:
 @options.kubeconfig
 @options.namespace
 def describe(**given: Any) -> None:
-    """Show a cluster or a machinepool as a tree.
+    """Show a cluster, or a part of one, as a tree.
 
-    With instances, machines and nodes, and the one reason why something waits.
+    With instances, machines and nodes, and the one reason why something waits. KIND is cluster, machinepool,
+    machinedeployment, machineset or machine; without a name, all of the namespace are shown.
     """
     from capipool.cli.commands import describe as command
 
     console.run(command.describe(**given))
+
+
+@_command(
+    "capipool kubeconfig quickstart > quickstart.kubeconfig && kubectl --kubeconfig quickstart.kubeconfig get nodes"
+)
+@click.argument("name", metavar="CLUSTER")
+@options.kubeconfig
+@options.namespace
+def kubeconfig(name: str, **given: Any) -> None:
+    """Print the kubeconfig of a workload cluster, to look at its nodes and pods."""
+    from capipool.cli.commands import kubeconfig as command
+
+    console.run(command.print_kubeconfig(name, **given))
 
 
 @_command("capipool scale machinepool/workers --replicas 5")

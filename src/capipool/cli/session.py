@@ -15,7 +15,7 @@ from capipool.cli.kinds import Kind
 from capipool.cli.options import default_data_dir
 from capipool.client import credentials, kubeconfig
 from capipool.client.client import Client
-from capipool.client.http import HttpTransport
+from capipool.client.http import HttpTransport, Unreached
 from capipool.client.kubeconfig import Endpoint
 from capipool.machinery import codec, objects
 from capipool.machinery.clock import SystemClock
@@ -83,9 +83,16 @@ def find_kubeconfig(explicit: Path | None) -> Path:
 
 @contextlib.asynccontextmanager
 async def connect(explicit: Path | None) -> AsyncIterator[Session]:
-    """Open a session on the server that the options and the environment name. Raises KubeconfigError, OSError."""
-    async with _open(credentials.load(find_kubeconfig(explicit))) as session:
-        yield session
+    """Open a session on the server that the options and the environment name. Raises KubeconfigError, OSError.
+
+    Where that server is away, the block ends with a Failure that says which kubeconfig led there.
+    """
+    path = find_kubeconfig(explicit)
+    async with _open(credentials.load(path)) as session:
+        try:
+            yield session
+        except Unreached as error:
+            raise console.Failure(f"{error} (is it running? its address is from {path})") from None
 
 
 def _open(endpoint: Endpoint) -> Session:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import random
 import ssl
 import tempfile
@@ -367,4 +368,6 @@ def _unreached(host: str, error: Exception) -> errors.ApiError:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and (error.errno or 0) > 0:
+        return f"port {error.port}: {os.strerror(error.errno or 0)}"
     return str(error) or type(error).__name__

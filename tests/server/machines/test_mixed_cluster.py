@@ -78,7 +78,7 @@ async def workload_nodes(running: Embedded) -> list[Node]:
 
 
 async def check(running: Embedded) -> MachineHealthCheck:
-    return await running.client.get(MachineHealthCheck, "workers", "default")
+    return await running.client.get(MachineHealthCheck, "mixed", "default")
 
 
 async def counts(running: Embedded) -> tuple[int | None, int | None, int | None]:

@@ -46,7 +46,7 @@ async def get(
     """Print what matches; with `watch`, then a line for each change until interrupted."""
     word, name = kinds.split_target(words)
     if name and every:
-        raise console.Failure("a name goes with one namespace: leave --all-namespaces away")
+        raise kinds.BadWords("a name goes with one namespace: leave --all-namespaces away")
     async with connect(kubeconfig) as session:
         kind = kinds.find(await session.kinds(), word)
         scope = "" if every or not kind.resource.namespaced else namespace or session.namespace
@@ -54,7 +54,7 @@ async def get(
         if output in (Output.table, Output.wide):
             await _tables(session, query, watch)
         elif watch:
-            raise console.Failure("--watch prints tables: leave --output away, or say -o wide")
+            raise kinds.BadWords("--watch prints tables: leave --output away, or say -o wide")
         else:
             _print(await session.fetch(query.path, labels=query.labels), query)
     return 0

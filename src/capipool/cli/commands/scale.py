@@ -13,7 +13,7 @@ async def scale(words: Sequence[str], *, replicas: int, kubeconfig: Path | None,
     """Patch the scale subresource of one object and say so."""
     word, name = kinds.split_target(words)
     if name is None:
-        raise console.Failure(f"say which one to scale: {word}/NAME")
+        raise kinds.BadWords(f"say which one to scale: {word}/NAME")
     async with connect(kubeconfig) as session:
         kind = kinds.find(await session.kinds(), word)
         if "scale" not in kind.subresources:

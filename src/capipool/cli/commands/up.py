@@ -13,7 +13,7 @@ from typing import NoReturn
 from capipool.app import gates
 from capipool.app import providers as known
 from capipool.app.clouds import Clouds
-from capipool.app.datadir import DataDirInUse
+from capipool.app.datadir import DataDirInUse, DataDirUnusable
 from capipool.app.embedded import Embedded
 from capipool.app.providers import UnknownProvider
 from capipool.app.settings import Settings
@@ -73,7 +73,7 @@ async def _serve(settings: Settings) -> int:
             # What logs import takes a while: off the loop, and not before the process serves.
             await asyncio.gather(asyncio.to_thread(logs.preload), _until(stop, running))
             console.note("capipool is stopping")
-    except DataDirInUse as error:
+    except (DataDirInUse, DataDirUnusable) as error:
         raise console.Failure(str(error)) from None
     return 0
 
