@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from capipool.api.admission import machinedrainrule, machinehealthcheck, machineset
+from capipool.api.admission import machinedeployment, machinedrainrule, machinehealthcheck, machineset
 from capipool.machinery.admission import Admit, Rules
 
 
@@ -59,3 +59,25 @@ def test_a_set_of_another_cluster_than_its_template_and_one_that_moves_are_refus
 def test_what_is_being_deleted_may_let_go_of_its_finalizers_whatever_its_spec_says() -> None:
     raw = {"metadata": {"name": "s", "deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"selector": {}}}
     assert errors(machineset.rules({}), raw, raw) == []
+
+
+def worker(**spec: Any) -> dict[str, Any]:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"clusterName": "c"}}
+    spec = {"clusterName": "c", "selector": {"matchLabels": {"a": "b"}}, "template": template} | spec
+    return {"metadata": {"name": "w"}, "spec": spec}
+
+
+@pytest.mark.parametrize("rules", [machinedeployment.rules({}), machineset.rules({})])
+def test_fewer_than_no_replicas_are_refused(rules: Rules) -> None:
+    assert errors(rules, worker(replicas=0)) == []
+    assert errors(rules, worker(replicas=-1)) == ["spec.replicas"]
+
+
+@pytest.mark.parametrize("rules", [machinedeployment.rules({}), machineset.rules({})])
+def test_labels_that_a_selector_does_not_find_are_answered_with_what_it_asks_for(rules: Rules) -> None:
+    assert rules.validate is not None
+    raw = worker(selector={"matchLabels": {"team": "x"}, "matchExpressions": [{"key": "a", "operator": "Exists"}]})
+    verdict = rules.validate(Admit(operation="CREATE", resource=rules.resource, object=raw, old=None))
+    assert [(e.path, e.detail) for e in verdict.errors] == [
+        ("spec.template.metadata.labels", "must be what spec.selector asks for (team=x,a)")
+    ]

@@ -58,11 +58,12 @@ def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
         message = "a MachineDeployment's name becomes a label value: letters, digits, '-', '_' and '.', at most 63"
         yield errors.invalid("metadata.name", name, message)
     spec = part(admit.object, "spec")
+    yield from replicas.errors_of(spec)
     wrong, selects = machines.selector(spec)
     if wrong is not None:
         yield wrong
     if not selects:
-        yield errors.forbidden("spec.template.metadata.labels", "must be what spec.selector asks for")
+        yield errors.forbidden("spec.template.metadata.labels", machines.must_match(spec))
     yield from checks.same_cluster(admit)
     yield from _strategy(part(spec, "rollout", "strategy"))
     yield from machines.int_or_percent("spec.remediation.maxInFlight", part(spec, "remediation").get("maxInFlight"))

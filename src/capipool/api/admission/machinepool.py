@@ -79,8 +79,7 @@ def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
     template = part(spec, "template")
     machine = part(template, "spec")
     cluster = spec.get("clusterName")
-    if spec.get("replicas", 0) < 0:  # which upstream's schema lets in
-        yield errors.invalid("spec.replicas", spec["replicas"], "must not be negative")
+    yield from replicas.errors_of(spec)
     yield from checks.bootstrap_given(f"{_MACHINE}.bootstrap", part(machine, "bootstrap"))
     yield from checks.same_cluster(admit)
     if cluster != machine.get("clusterName"):

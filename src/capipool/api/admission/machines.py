@@ -88,6 +88,11 @@ def selector(spec: Mapping[str, Any]) -> tuple[FieldError | None, bool]:
     return None, parsed is not None and parsed.matches(labels)
 
 
+def must_match(spec: Mapping[str, Any]) -> str:
+    """What the labels of the template have to be, for a selector that can be read."""
+    return f"must be what spec.selector asks for ({selectors.from_object(part(spec, 'selector')) or 'nothing'})"
+
+
 def taints(path: str, wanted: Iterable[Any], gates: Mapping[str, bool]) -> Iterator[FieldError]:
     """Taints for nodes: only behind their gate, and none that controllers set and remove themselves."""
     found = list(wanted)

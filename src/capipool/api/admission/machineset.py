@@ -49,12 +49,13 @@ def validate(admit: Admit, gates: Mapping[str, bool]) -> Verdict:
 
 def _errors(admit: Admit, gates: Mapping[str, bool]) -> Iterator[FieldError]:
     spec = part(admit.object, "spec")
+    yield from replicas.errors_of(spec)
     wrong, selects = machines.selector(spec)
     if wrong is not None:
         yield wrong
     if not selects:
         found = part(spec, "template", "metadata", "labels")
-        yield errors.invalid("spec.template.metadata.labels", found, "must be what spec.selector asks for")
+        yield errors.invalid("spec.template.metadata.labels", found, machines.must_match(spec))
     yield from checks.same_cluster(admit)
     yield from machines.template(spec, gates)
     yield from machines.machine_naming(spec)

@@ -1,17 +1,23 @@
-"""The default of `spec.replicas`, and who decides it: the user, the Cluster Autoscaler's range, or nobody (then 1)."""
+"""`spec.replicas`: its limit, its default, and who decides that: the user, the autoscaler's range, or nobody (1)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from capipool.api.admission.checks import part
 from capipool.api.constants import Annotation
 from capipool.machinery import errors
 from capipool.machinery.admission import Admit
-from capipool.machinery.errors import Invalid
+from capipool.machinery.errors import FieldError, Invalid
 
 MAX_INT32 = 2**31 - 1
+
+
+def errors_of(spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    """Fewer than none, which upstream's schema lets in, and which no controller can have."""
+    if spec.get("replicas", 0) < 0:
+        yield errors.invalid("spec.replicas", spec["replicas"], "must not be negative")
 
 
 def default(admit: Admit) -> int:
