@@ -92,7 +92,7 @@ def summary(
     judged = [(kind, found.get(kind), _judge(found.get(kind), kind in negative)) for kind in of]
     status = _worst(verdict for _, _, verdict in judged)
     lines = [
-        f"* {kind}: {_said(condition)}"
+        f"* {kind}:{_below(_said(condition))}"
         for wanted in ("False", "Unknown")
         for kind, condition, verdict in judged
         if verdict == wanted
@@ -116,7 +116,7 @@ def aggregate(
         if verdict != "True":
             groups.setdefault((verdict, _said(condition)), []).append(name)
     ordered = sorted(groups.items(), key=lambda g: (g[0][0] != "False", -len(g[1])))
-    lines = [f"* {_named(kind, names)}: {said}" for (_, said), names in ordered[:_SPELLED_OUT]]
+    lines = [f"* {_named(kind, names)}:{_below(said)}" for (_, said), names in ordered[:_SPELLED_OUT]]
     if rest := sum(len(names) for _, names in ordered[_SPELLED_OUT:]):
         lines.append(f"And {rest} {kind}{'s' if rest > 1 else ''} with other issues")
     good = _worst(verdicts)
@@ -124,8 +124,27 @@ def aggregate(
     return Condition(type=type_, status=status, reason=reasons.of(status), message="\n".join(lines))
 
 
+def first_said(message: str) -> str:
+    """The first of what a message lists, in one line, for who has room for no more."""
+    text = ""
+    for line in message.splitlines():
+        text += f"{' ' if text else ''}{line.strip().removeprefix('* ')}"
+        if not text.endswith(":"):
+            break
+    return text
+
+
 _SPELLED_OUT = 3
 """Lines, and names in a line, that a message spells out: what a person still reads."""
+
+
+def _below(said: str) -> str:
+    """What is said under a head of a list: behind it, or, where it is a list of several, below it and further in."""
+    if "\n" not in said:
+        return f" {said.removeprefix('* ')}"
+    lines = [(line, line.lstrip().startswith("* ")) for line in said.splitlines()]
+    deeper = "" if all(listed for _, listed in lines) else "  "
+    return "".join(f"\n  {deeper}{line}" if listed else f"\n  * {line}" for line, listed in lines)
 
 
 def _named(kind: str, names: Sequence[str]) -> str:

@@ -66,3 +66,33 @@ def test_a_mirror_takes_the_fallback_when_nothing_is_reported() -> None:
     assert conditions.mirror(None, "InfrastructureReady", fallback).message == "not there yet"
     told = conditions.mirror(Condition(type="Ready", status="True"), "InfrastructureReady", fallback)
     assert (told.type, told.status, told.reason) == ("InfrastructureReady", "True", "NoReasonReported")
+
+
+def test_a_list_under_a_head_is_further_in_and_a_single_thing_behind_it() -> None:
+    several = Condition(type="Ready", status="False", reason="No", message="* Bootstrap: no secret\n* Node: waits")
+    drained = Condition(type="Ready", status="False", reason="No", message="Drain waits:\n* Pod a\n* Pod b")
+    single = Condition(type="Ready", status="False", reason="No", message="* Deleting: in progress")
+    reasons = conditions.Reasons("Yes", "No", "Unsure")
+    merged = conditions.aggregate(
+        "Ready", [("a", several), ("b", drained), ("c", single)], kind="Machine", reasons=reasons
+    )
+    assert merged.message.splitlines() == [
+        "* Machine a:",
+        "  * Bootstrap: no secret",
+        "  * Node: waits",
+        "* Machine b:",
+        "  * Drain waits:",
+        "    * Pod a",
+        "    * Pod b",
+        "* Machine c: Deleting: in progress",
+    ]
+
+
+def test_the_first_of_a_list_is_said_with_its_heads() -> None:
+    assert conditions.first_said("* Machine a:\n  * Bootstrap: no secret\n  * Node: waits") == (
+        "Machine a: Bootstrap: no secret"
+    )
+    assert conditions.first_said("Drain not completed yet:\n* Pod a/b waits\n* Pod a/c waits") == (
+        "Drain not completed yet: Pod a/b waits"
+    )
+    assert conditions.first_said("") == ""

@@ -155,7 +155,7 @@ def _over_workers(world: World, type_: str, of: str, reasons: Reasons) -> Condit
 def _any_worker(world: World, type_: str, yes: str, no: str) -> Condition:
     """`True` where it is of any pool or deployment, with a line for each."""
     lines = [
-        f"* {kind} {g.metadata.name}: {told.message.splitlines()[0] if told.message else told.reason}"
+        f"* {kind} {g.metadata.name}: {conditions.first_said(told.message) or told.reason}"
         for kind, groups in _workers(world)
         for g in groups
         if (told := conditions.find(g.status.conditions, type_)) is not None and told.status == "True"
@@ -167,11 +167,11 @@ def _any_worker(world: World, type_: str, yes: str, no: str) -> Condition:
 
 
 def _indented(group: MachinePool | MachineDeployment | MachineSet, of: str) -> Condition | None:
-    """A group's condition, with the first line of its message: the rest is for who looks at the group."""
+    """A group's condition, with the first of what its message lists: the rest is for who looks at the group."""
     told = conditions.find(group.status.conditions, of)
     if told is None or not told.message:
         return told
-    first = told.message.splitlines()[0].removeprefix("* ")
+    first = conditions.first_said(told.message)
     return Condition(type=told.type, status=told.status, reason=told.reason, message=first)
 
 

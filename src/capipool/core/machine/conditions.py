@@ -135,7 +135,7 @@ def ready(facts: Facts, known: tuple[Condition, ...]) -> Condition:
         of.append(ConditionType.UPDATING)
         negative.add(ConditionType.UPDATING)
     if facts.deletion is not None:
-        message = f"* Deleting: {facts.deletion.message.splitlines()[0] if facts.deletion.message else 'in progress'}"
+        message = f"* Deleting: {conditions.first_said(facts.deletion.message) or 'in progress'}"
         return _false(ConditionType.READY, Reason.NOT_READY, message)
     return conditions.summary(ConditionType.READY, known, of=of, reasons=_READY, negative=negative)
 
