@@ -6,10 +6,10 @@ Used by the provider. Every step writes only what differs, and what of it was do
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from capipool.machinery.objects import Raw
+from capipool.machinery.objects import Object, Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws import groups, hooks, ignition, tags
 from capipool.providers.aws.api.machinepool import AWSMachinePool
@@ -149,7 +149,7 @@ class Upkeep:
         """Ours are kept as they should be, those that left the spec are removed; others' are left alone."""
         there, name, wanted = tags.from_aws(raw.get("Tags") or ()), pool.object.metadata.name, marks(place, pool)
         await self._scaling.tag(place, name, {k: v for k, v in wanted.items() if there.get(k) != v})
-        gone = _applied(pool.object).keys() - wanted.keys()
+        gone = applied(pool.object).keys() - wanted.keys()
         await self._scaling.untag(place, name, sorted(gone & there.keys()))
 
     async def _unprotect(self, place: Place, pool: Pool[AWSMachinePool]) -> None:
@@ -192,7 +192,8 @@ def marks(place: Place, pool: Pool[AWSMachinePool]) -> dict[str, str]:
     return tags.wanted(cluster=place.cluster, kubernetes=place.kubernetes, pool=name, key=key, more=more)
 
 
-def _applied(obj: AWSMachinePool) -> Mapping[str, str]:
+def applied(obj: Object) -> dict[str, str]:
+    """The user's tags as they were set last, by a pool's annotation. Pure."""
     try:
         known = json.loads(obj.metadata.annotations.get(TAGS_ANNOTATION) or "{}")
     except ValueError:

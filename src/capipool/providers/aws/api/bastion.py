@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import msgspec
 
 from capipool.api.shared import Str256
 from capipool.machinery.objects import Model
 from capipool.machinery.schema.limits import Int64, Limits
-from capipool.providers.aws.api.shared import InstanceMetadataOptions, PrivateDNSName, SpotMarketOptions, Volume
+from capipool.providers.aws.api.shared import (
+    CPUOptions,
+    DynamicHostAllocation,
+    InstanceMetadataOptions,
+    PrivateDNSName,
+    SpotMarketOptions,
+    Volume,
+)
 
 
 class Bastion(Model):
@@ -27,21 +34,6 @@ class Address(Model):
 
     address: Str256
     type: Annotated[str, Limits(enum=("Hostname", "ExternalIP", "InternalIP", "ExternalDNS", "InternalDNS"))]
-
-
-class CPUOptions(Model):
-    """Features of the processor."""
-
-    LIMITS: ClassVar = Limits(min_properties=1)
-
-    confidential_compute: Annotated[str, Limits(enum=("Disabled", "AMDEncryptedVirtualizationNestedPaging"))] = ""
-    nested_virtualization: Annotated[str, Limits(enum=("enabled", "disabled"))] = ""
-
-
-class DynamicHostAllocation(Model):
-    """A dedicated host made on demand."""
-
-    tags: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class BastionStatus(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -62,3 +62,18 @@ class SpotMarketOptions(Model):
     """Asks for spot instances; without a price the on-demand price is the limit."""
 
     max_price: str = ""
+
+
+class CPUOptions(Model):
+    """What the processor offers beyond the usual."""
+
+    LIMITS: ClassVar = Limits(min_properties=1)
+
+    confidential_compute: Annotated[str, Limits(enum=("Disabled", "AMDEncryptedVirtualizationNestedPaging"))] = ""
+    nested_virtualization: Annotated[str, Limits(enum=("enabled", "disabled"))] = ""
+
+
+class DynamicHostAllocation(Model):
+    """A dedicated host made on demand."""
+
+    tags: dict[str, str] = msgspec.field(default_factory=dict)

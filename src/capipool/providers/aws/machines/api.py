@@ -14,6 +14,8 @@ from capipool.providers.aws.api.machinepool import AMIReference, Ignition
 from capipool.providers.aws.api.network import ElasticIPPool
 from capipool.providers.aws.api.shared import (
     GROUP,
+    CPUOptions,
+    DynamicHostAllocation,
     InstanceMetadataOptions,
     PrivateDNSName,
     ResourceReference,
@@ -34,21 +36,6 @@ class CloudInit(Model):
     secret_count: Int32 | None = None
     secret_prefix: str = ""
     secure_secrets_backend: Annotated[str, Limits(enum=("secrets-manager", "ssm-parameter-store"))] = ""
-
-
-class CPUOptions(Model):
-    """What the processor offers beyond the usual."""
-
-    LIMITS: ClassVar = Limits(min_properties=1)
-
-    confidential_compute: Annotated[str, Limits(enum=("Disabled", "AMDEncryptedVirtualizationNestedPaging"))] = ""
-    nested_virtualization: Annotated[str, Limits(enum=("enabled", "disabled"))] = ""
-
-
-class DynamicHostAllocation(Model):
-    """A dedicated host made for this machine."""
-
-    tags: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class AWSMachineSpec(Model):

@@ -29,7 +29,7 @@ from capipool.providers.aws.eks.nodegroups.updates import Record
 from capipool.providers.aws.eks.nodegroups.writes import Writes
 from capipool.providers.aws.lookups import Lookups
 from capipool.providers.aws.places import REGION_ANNOTATION, Place, Places
-from capipool.providers.aws.upkeep import TAGS_ANNOTATION
+from capipool.providers.aws.upkeep import TAGS_ANNOTATION, applied
 from capipool.runtime.manager import Manager
 from capipool.sdk import InvalidConfiguration, NotOwned, ProviderError
 from capipool.sdk.inputs import is_externally_scaled
@@ -242,11 +242,11 @@ class Keeper:
     async def _tag(self, obj: AWSManagedMachinePool, home: Home, group: NodeGroup, *, found: list[Raw]) -> None:
         """Ours are kept as they should be, those that left the spec are removed; others' are left alone."""
         wanted, user = _marks(obj, home.place), _user_marks(obj, home.place)
-        applied = _applied(obj)
-        gone = applied.keys() - wanted.keys()
-        if applied != user:
-            both = json.dumps({**applied, **user}, sort_keys=True)
-            obj = await self._writes.annotations(obj, {TAGS_ANNOTATION: both if applied or user else None})
+        before = applied(obj)
+        gone = before.keys() - wanted.keys()
+        if before != user:
+            both = json.dumps({**before, **user}, sort_keys=True)
+            obj = await self._writes.annotations(obj, {TAGS_ANNOTATION: both if before or user else None})
         await self.nodegroups.tag(home, group, wanted, gone)
         for each in found:
             await self.nodegroups.tag_scaling(home, each, user, gone)
@@ -273,11 +273,3 @@ def _marks(obj: AWSManagedMachinePool, place: Place) -> dict[str, str]:
     more = (place.additional_tags, obj.spec.additional_tags)
     name, key = obj.metadata.name, str(obj.key)
     return tags.wanted(cluster=place.cluster, kubernetes=place.kubernetes, pool=name, key=key, more=more)
-
-
-def _applied(obj: AWSManagedMachinePool) -> dict[str, str]:
-    try:
-        known = json.loads(obj.metadata.annotations.get(TAGS_ANNOTATION) or "{}")
-    except ValueError:
-        return {}
-    return known if isinstance(known, dict) else {}
