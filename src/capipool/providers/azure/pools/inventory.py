@@ -47,6 +47,10 @@ class Inventory:
         """Whether nothing was going on when the pool was seen last, and nothing else is wanted since."""
         return self._rest.get(pool.key) == _wanted(pool)
 
+    def listed_since(self, place: Place, moment: float) -> bool:
+        """Whether what is known of a resource group is no older than a moment of the loop's time."""
+        return self._room(place).asked >= moment
+
     def note(self, pool: Pool[AzureMachinePool], group: Group) -> None:
         """Remember whether a pool is at rest."""
         there = [i for i in group.instances if i.state is InstanceState.RUNNING and i.revision == group.revision]

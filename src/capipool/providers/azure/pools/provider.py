@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Collection
 from typing import ClassVar
@@ -94,8 +95,10 @@ class AzurePoolProvider(machines.Described, PoolProvider[AzureMachinePool]):
         place = self._finding.place(pool)
         await self._follow(pool.object, place)
         cluster, at_rest = pool.cluster.metadata.name, self._inventory.at_rest(pool)
+        began = asyncio.get_running_loop().time()
         group = await self._picture(pool, place, await self._owned(pool.object, place, cluster, at_rest=at_rest))
-        if at_rest and not self._inventory.at_rest(pool):  # the list is older than the instances: only rest is believed
+        if at_rest and not self._inventory.at_rest(pool) and not self._inventory.listed_since(place, began):
+            # The list was older than the instances: of such a one only rest is believed.
             group = await self._picture(pool, place, await self._owned(pool.object, place, cluster))
         return group
 
