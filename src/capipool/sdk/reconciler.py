@@ -64,6 +64,8 @@ class PoolReconciler(Generic[ObjectT]):
         self.pools_of_instances: dict[tuple[ObjectKey, str], ObjectKey] = {}
         """Which pool an instance belongs to, by cluster and provider ID: how a change of a node finds its pool."""
         self._instances_of_pools: dict[ObjectKey, frozenset[tuple[ObjectKey, str]]] = {}
+        self._outrun: set[ObjectKey] = set()
+        """Pools whose last pass found the group changed by somebody else."""
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step for one pool. Raises ApiError where only backoff helps."""
@@ -159,6 +161,7 @@ class PoolReconciler(Generic[ObjectT]):
         """When to come again: at once after a failure that says so, else when something can have changed."""
         if failed := [*outcome.failures, *outcome.unkept]:
             return self._after(pool, failed[0])
+        self._outrun.discard(pool.key)
         if world.group.problem is not None:
             outcome.again(world.group.problem.delay)
         if plan.recheck is not None:
@@ -171,7 +174,7 @@ class PoolReconciler(Generic[ObjectT]):
     def _after(self, pool: Pool[ObjectT], error: Exception) -> Result:
         """Come again when the error says, or raise it for the runtime's backoff."""
         if isinstance(error, GroupChanged):
-            return RequeueAfter(_SOON)
+            return self._after_change(pool.key)
         if not isinstance(error, ProviderError):
             raise error
         if error.delay is None:
@@ -179,6 +182,12 @@ class PoolReconciler(Generic[ObjectT]):
         if not error.quiet:
             self._events.event(pool.object, "Warning", error.reason, str(error))
         return RequeueAfter(error.delay)
+
+    def _after_change(self, key: ObjectKey) -> Result:
+        """Soon, for most races are over by then; one that is not costs calls like anything that converges."""
+        again, converging = key in self._outrun, self._provider.intervals.converging
+        self._outrun.add(key)
+        return RequeueAfter(converging if again and converging is not None else _SOON)
 
     async def _follow_desired(self, world: World[ObjectT]) -> None:
         """Where somebody else scales, the MachinePool's number follows the cloud's."""
@@ -336,6 +345,7 @@ class PoolReconciler(Generic[ObjectT]):
     def _forget(self, key: ObjectKey) -> None:
         """The pool is gone."""
         self._remember(key, None, ())
+        self._outrun.discard(key)
         if self.machines is not None:
             self.machines.forget(key)
 

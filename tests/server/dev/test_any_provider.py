@@ -27,6 +27,7 @@ from capipool.runtime import Manager
 from capipool.sdk import (
     CloudUnavailable,
     Group,
+    GroupChanged,
     InstanceState,
     InsufficientCapacity,
     InvalidConfiguration,
@@ -54,6 +55,7 @@ ERRORS: list[ProviderError] = [
     InsufficientCapacity(wanted=1),
     InvalidConfiguration("spec.launch", detail="no such type"),
     OperationInProgress("p", "an update"),
+    GroupChanged("p", "it grew"),
 ]
 
 
@@ -243,6 +245,27 @@ async def _rolled(world: FakeWorld, old: str) -> bool:
         and {i.revision for i in group.instances.values()} == {group.revision}
         and len(group.instances) == 3
     )
+
+
+class Outrun(FakeProvider):
+    """Somebody is always faster."""
+
+    def _record(self, call: str, key: ObjectKey) -> None:
+        self.next_error = GroupChanged("p", "it grew") if call == "ensure" else None
+        super()._record(call, key)
+
+
+@fakely(Outrun)
+async def test_a_race_is_run_again_at_once_and_one_that_never_ends_costs_few_calls(world: FakeWorld) -> None:
+    await world.fake()
+
+    async def said() -> bool:
+        return "GroupChanged" in await world.why()
+
+    await world.until(said)
+    await asyncio.sleep(60)
+    passes = sum(name == "observe" for name, _ in world.provider.calls)
+    assert 10 <= passes <= 20, "one in five seconds"
 
 
 @fakely()

@@ -26,7 +26,7 @@ class Part(Model):
 
 
 class Thing(Object, kw_only=True):
-    """A thing."""
+    """A thing, `open_` to all."""
 
     RESOURCE: ClassVar = Resource("example.com", "v1", "Thing", "things")
 
@@ -67,6 +67,10 @@ def test_a_class_says_limits_for_all_its_uses_and_a_field_overrides_them() -> No
 
 def test_a_docstring_becomes_the_description_in_one_line() -> None:
     assert PROPERTIES["overridden"]["description"] == "A part. It has more to say."
+
+
+def test_a_description_calls_fields_as_manifests_do() -> None:
+    assert from_type(Thing)["description"] == "A thing, `open` to all."
 
 
 def test_list_map_keys_make_the_list_a_map() -> None:

@@ -60,8 +60,16 @@ def from_type(cls: type[Any]) -> Schema:
     if own := getattr(cls, "LIMITS", None):
         schema |= own.to_schema()
     if text := cls.__dict__.get("__doc__"):
-        schema.setdefault("description", " ".join(text.split()))
+        schema.setdefault("description", _described(cls, text))
     return schema
+
+
+def _described(cls: type[Any], text: str) -> str:
+    """A docstring for those who write manifests: fields are called as they are there."""
+    said = " ".join(text.split())
+    for field in msgspec.structs.fields(cls):
+        said = said.replace(f"`{field.name}`", f"`{field.encode_name}`")
+    return said
 
 
 def _schema(kind: Any, limits: Iterable[Limits]) -> Schema:
