@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from capipool.api.constants import Label
+from capipool.api.constants import ConditionType, Label, Reason
 from capipool.api.core import Cluster, Machine, MachineDeployment, MachinePool, MachineSet
 from capipool.core.writes import ObjectPatch, Problem
 from capipool.machinery import objects
+from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Object, ObjectMeta, OwnerReference, Unstructured, replace_part
 from capipool.machinery.resource import GroupKind, Resource
 
@@ -93,6 +94,12 @@ def take(owner: Object, obj: Unstructured, resource: Resource, cluster: str) -> 
 def is_taken(owner: Object, meta: ObjectMeta, cluster: str) -> bool:
     """Whether a provider's object carries owner and label already: its other metadata is no concern of ours."""
     return controls(owner, meta) and meta.labels.get(Label.CLUSTER_NAME) == cluster
+
+
+def without_cluster(obj: _Member) -> Condition:
+    """`Available` of what belongs to a Cluster that does not exist: nothing else can be said."""
+    message = f"Cluster {obj.spec.cluster_name} does not exist"
+    return Condition(type=ConditionType.AVAILABLE, status="False", reason=Reason.NOT_AVAILABLE, message=message)
 
 
 def _same(one: OwnerReference, other: OwnerReference) -> bool:

@@ -2,7 +2,7 @@
 
 from capipool.api.builtin import Event
 from capipool.api.constants import Label
-from capipool.api.core import MachineDeployment
+from capipool.api.core import Cluster, MachineDeployment
 from capipool.machinery.objects import Raw
 from tests.server.core_world import DEFINITIONS, MACHINES
 from tests.server.machines_world import TEMPLATES, World, in_a_world
@@ -136,6 +136,19 @@ async def test_a_paused_deployment_does_not_roll_but_scales(world: World) -> Non
     await world.settle(20)
     assert [m.spec.version for m in await world.machines()] == ["v1.34.0"] * 3
     assert told(await world.deployment(), "Paused")[0] == "True"
+
+
+@in_a_world
+async def test_a_cluster_that_is_missing_is_named_and_waited_for(world: World) -> None:
+    patch = {"metadata": {"finalizers": None}}
+    await world.client.patch(Cluster, "c", "default", patch=patch)
+    await world.client.delete(Cluster, "c", "default")
+    await world.create_deployment(replicas=1)
+    await world.settle(5)
+    assert told(await world.deployment(), "Available") == ("False", "Cluster c does not exist")
+    await world.create_cluster(kubeconfig=False)
+    await world.settle(30)
+    assert told(await world.deployment(), "Available")[0] == "True"
 
 
 @in_a_world

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Sequence
 
 from capipool.api import labels
 from capipool.api.constants import Annotation, Finalizer, Label, MachinePhase
@@ -36,12 +37,13 @@ def decide(world: World, now: dt.datetime) -> Plan:
     machine = world.machine
     paused = pausing.condition(machine, world.cluster)
     if paused.status == "True":
-        return Plan(machine=_only(machine, paused, now))
+        return Plan(machine=_only(machine, (paused,), now))
     if machine.deleting:
         return _delete(world, now)
     if world.cluster is None:
-        problem = Problem("ClusterNotFound", f"Cluster {machine.spec.cluster_name} does not exist")
-        return Plan(machine=_only(machine, paused, now), problems=(problem,))
+        available = ownership.without_cluster(machine)
+        problem = Problem("ClusterNotFound", available.message)
+        return Plan(machine=_only(machine, (paused, available), now), problems=(problem,))
     if is_being_made(world, now):
         return Plan(machine=_with_metadata(machine, world.cluster), result=RequeueAfter(BEING_MADE))
     return _reconcile(world, world.cluster, now)
@@ -216,10 +218,11 @@ def phase(machine: Machine) -> str:
     return MachinePhase.PENDING
 
 
-def _only(machine: Machine, condition: Condition, now: dt.datetime) -> Machine:
+def _only(machine: Machine, told: Sequence[Condition], now: dt.datetime) -> Machine:
+    """With nothing else said."""
     generation = machine.metadata.generation
-    told = replace_part(condition, observed_generation=generation) if generation else condition
-    after = conditions_of.set_all(machine.status.conditions, [told], now)
+    finished = [replace_part(c, observed_generation=generation) if generation else c for c in told]
+    after = conditions_of.set_all(machine.status.conditions, finished, now)
     return objects.replace(machine, status=replace_part(machine.status, conditions=after))
 
 

@@ -19,6 +19,7 @@ from capipool.core.reports import Said
 from capipool.core.writes import ObjectDeletion, Problem
 from capipool.machinery import conditions as conditions_of
 from capipool.machinery import objects, selectors
+from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import Raw, replace_part
 from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 
@@ -34,8 +35,9 @@ def decide(world: World, now: dt.datetime, rng: random.Random) -> Plan:
     if deployment.deleting:
         return _delete(world, now)
     if world.cluster is None:
-        problem = Problem("ClusterNotFound", f"Cluster {deployment.spec.cluster_name} does not exist")
-        return Plan(deployment=_only(deployment, world, now), problems=(problem,))
+        available = ownership.without_cluster(deployment)
+        problem = Problem("ClusterNotFound", available.message)
+        return Plan(deployment=_only(deployment, world, now, available), problems=(problem,))
     if deployment.spec.replicas is None:
         return Plan(deployment=_with_status(deployment, world, None, world.sets, now))
     return _reconcile(world, world.cluster, now, rng)
@@ -167,10 +169,11 @@ def _with_status(
     return objects.replace(deployment, status=replace_part(deployment.status, conditions=told))
 
 
-def _only(deployment: MachineDeployment, world: World, now: dt.datetime) -> MachineDeployment:
-    told = pausing.condition(deployment, world.cluster)
-    finished = replicas.finished(told, deployment.metadata.generation)
-    after = conditions_of.set_all(deployment.status.conditions, [finished], now)
+def _only(deployment: MachineDeployment, world: World, now: dt.datetime, *more: Condition) -> MachineDeployment:
+    """With nothing said but whether it is paused, and what is given."""
+    told = (pausing.condition(deployment, world.cluster), *more)
+    finished = [replicas.finished(c, deployment.metadata.generation) for c in told]
+    after = conditions_of.set_all(deployment.status.conditions, finished, now)
     return objects.replace(deployment, status=replace_part(deployment.status, conditions=after))
 
 

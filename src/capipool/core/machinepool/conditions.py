@@ -84,12 +84,6 @@ def paused(cluster: Cluster | None, pool: MachinePool) -> Condition:
     return Condition(type=ConditionType.PAUSED, status="False", reason=Reason.NOT_PAUSED)
 
 
-def without_cluster(pool: MachinePool) -> Condition:
-    """`Available` of a pool whose Cluster does not exist: nothing else can be said."""
-    message = f"Cluster {pool.spec.cluster_name} does not exist"
-    return Condition(type=ConditionType.AVAILABLE, status="False", reason=Reason.NOT_AVAILABLE, message=message)
-
-
 def available(facts: Facts, bootstrap: Condition, infrastructure: Condition, ready: Condition) -> Condition:
     """Whether as many replicas are available as are wanted."""
     type_ = ConditionType.AVAILABLE

@@ -56,7 +56,7 @@ def decide(world: World, now: dt.datetime) -> Plan:
 def _wait_for_cluster(world: World, paused: Condition, now: dt.datetime) -> Plan:
     """Without its Cluster a pool gets no finalizer and touches nothing."""
     pool = world.pool
-    found = [conditions.without_cluster(pool), paused]
+    found = [ownership.without_cluster(pool), paused]
     pool = _with_conditions(pool, [conditions.finished(c, pool.metadata.generation) for c in found], now)
     return Plan(pool=_with_phase(pool), problems=(Problem(found[0].reason, found[0].message),))
 
