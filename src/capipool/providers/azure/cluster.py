@@ -10,7 +10,6 @@ import datetime as dt
 from collections.abc import Iterable
 
 from capipool.api import labels
-from capipool.api.constants import Label
 from capipool.api.core import Cluster
 from capipool.machinery import objects
 from capipool.machinery.objects import Raw
@@ -29,6 +28,7 @@ from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
 from capipool.sdk import PermissionDenied, ProviderError, conditions, kubeconfigs, news, writes
 from capipool.sdk.inputs import SecretMeta, cluster_of, is_paused
+from capipool.sdk.keeping import Remains
 from capipool.workload.connections import kubeconfig_secret_name
 
 FINALIZER = "azurecluster.infrastructure.cluster.x-k8s.io"
@@ -53,8 +53,7 @@ class AzureClusterReconciler:
         self.objects = manager.caches.of(AzureCluster)
         self.clusters = manager.caches.of(Cluster)
         self._news = IdentityNews(manager.caches)
-        self._pools = manager.caches.of(AzureMachinePool)
-        self._machines = manager.caches.of(AzureMachine)
+        self._remains = Remains(manager.caches, (AzureMachinePool, AzureMachine))
 
     def add_to(self, controller: Controller) -> None:
         """Have the controller watch everything that concerns clusters."""
@@ -62,8 +61,7 @@ class AzureClusterReconciler:
         controller.watch(self.clusters, news.infrastructure_of(AzureCluster))
         controller.watch(self._news.identities, self._identity_changed)
         controller.watch(self._news.secrets, self._secret_changed)
-        controller.watch(self._pools, self._part_changed)
-        controller.watch(self._machines, self._part_changed)
+        self._remains.watch(controller, self.objects)
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
@@ -100,21 +98,11 @@ class AzureClusterReconciler:
         """Let the object go once nothing of its cluster is left; what goes last is watched."""
         if FINALIZER not in obj.metadata.finalizers:
             return reconcile.DONE
-        left = [f"{each.RESOURCE.kind} {each.metadata.name}" for each in self._parts(obj)]
-        if not left:
+        if waits := self._remains.waits_for(obj):
+            await self._fail(obj, "Deleting", waits, severity=conditions.INFO)
+        else:
             await writes.remove_finalizer(self._client, obj, FINALIZER)
-            return reconcile.DONE
-        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-        await self._fail(obj, "Deleting", f"waits for {left[0]}{more} to be deleted", severity=conditions.INFO)
         return reconcile.DONE
-
-    def _parts(self, obj: AzureCluster) -> list[AzureMachinePool | AzureMachine]:
-        """The pools and machines of its cluster."""
-        meta = obj.metadata
-        names = {owner.name for owner in meta.owner_references if owner.group_kind == Cluster.RESOURCE.group_kind}
-        namespace = meta.namespace
-        parts: list[AzureMachinePool | AzureMachine] = [*self._pools.list(namespace), *self._machines.list(namespace)]
-        return [each for each in parts if each.metadata.labels.get(Label.CLUSTER_NAME) in names]
 
     async def _endpoint(self, obj: AzureCluster, cluster: Cluster) -> Raw:
         """Where the API server is: by this object, by its Cluster, or by the cluster's kubeconfig; empty: unknown."""
@@ -175,11 +163,3 @@ class AzureClusterReconciler:
             cluster = self.clusters.get(ObjectKey(new.metadata.namespace, new.metadata.name.removesuffix(_KUBECONFIG)))
             keys += news.infrastructure(cluster, AzureCluster)
         return keys
-
-    def _part_changed(
-        self, old: AzureMachinePool | AzureMachine | None, new: AzureMachinePool | AzureMachine | None
-    ) -> Iterable[ObjectKey]:
-        """A pool or a machine that is gone: its AzureCluster may have waited for that."""
-        if new is not None or old is None:
-            return ()
-        return [obj.key for obj in self.objects.list(old.metadata.namespace) if obj.deleting]

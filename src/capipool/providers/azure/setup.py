@@ -11,9 +11,9 @@ from capipool.api import labels
 from capipool.providers.azure.aks import setup as aks
 from capipool.providers.azure.calls import Calls
 from capipool.providers.azure.cluster import AGAIN, AzureClusterReconciler
+from capipool.providers.azure.identities import keeping
 from capipool.providers.azure.identities.credentials import TOKEN_FILE
 from capipool.providers.azure.identities.finding import Identities
-from capipool.providers.azure.identities.keeping import IdentityKeeper
 from capipool.providers.azure.kinds import crds, rules
 from capipool.providers.azure.machines.files import TemplateFiles
 from capipool.providers.azure.machines.reconciler import INTERVALS, AzureMachineReconciler
@@ -97,8 +97,7 @@ def setup(
     files = TemplateFiles(manager, identities)
     selecting = Selecting(files, files.objects.get, selects)
     files.add_to(manager.controller("azuremachinetemplate-files", selecting, concurrency=4))
-    keeper = IdentityKeeper(manager)
-    keeper.add_to(manager.controller("azureclusteridentity", keeper, concurrency=2))
+    keeping.setup(manager)
     clusters = AzureClusterReconciler(manager, calls, identities, again=often.converging or AGAIN)
     selecting = Selecting(clusters, clusters.objects.get, selects)
     clusters.add_to(manager.controller("azurecluster", selecting, concurrency=4))
