@@ -132,7 +132,9 @@ def _control_plane(obj: Raw, facts: ClusterFacts) -> Branch:
         return Branch("Control plane", ("unreachable", address), why=facts.unreachable, tone="bad")
     if (status.get("initialization") or {}).get("controlPlaneInitialized"):
         return Branch("Control plane", ("initialized", address), tone="good")
-    return Branch("Control plane", ("not initialized", address), tone="waiting")
+    named = provider_objects.branch("control plane", spec.get("controlPlaneRef"), facts.control_plane)
+    below = (named,) if named is not None else ()
+    return Branch("Control plane", ("not initialized", address), tone="waiting", children=below)
 
 
 def _infrastructure(ref: Any, facts: PoolFacts) -> Branch | None:

@@ -108,6 +108,25 @@ def test_a_cluster_whose_api_is_away_says_so() -> None:
     ]
 
 
+NAMED = {"kind": "AWSManagedControlPlane", "name": "prod"}
+
+
+def control_plane(found: dict[str, Any] | None, **status: Any) -> list[str]:
+    cluster = {"metadata": {"name": "c"}, "spec": {"controlPlaneRef": NAMED}, "status": {"phase": "Pending", **status}}
+    return [line.text for line in tree.lay_out(describe.cluster(ClusterFacts(cluster, control_plane=found)))][1:]
+
+
+def test_a_control_plane_that_is_not_there_yet_says_why_in_its_own_words() -> None:
+    why = condition("Ready", "False", "there is no EKS cluster prdo in us-east-1")
+    plane = {"metadata": {"name": "prod"}, "status": {"ready": False, "conditions": [why]}}
+    assert control_plane(plane) == [
+        "└─ Control plane                   not initialized",
+        "   └─ AWSManagedControlPlane/prod  not ready        (Ready: there is no EKS cluster prdo in us-east-1)",
+    ]
+    assert control_plane(None)[1].endswith("missing          (the control plane object does not exist)")
+    assert len(control_plane(plane, initialization={"controlPlaneInitialized": True})) == 1
+
+
 def test_a_long_reason_is_cut() -> None:
     assert len(describe.pool_why(pool(condition("Paused", "True", "x" * 1000)))) == reasons.LONGEST_REASON
 
