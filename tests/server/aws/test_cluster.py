@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 from capipool.api.builtin import Secret
+from capipool.api.core import Cluster
 from capipool.machinery import objects
-from capipool.machinery.objects import ObjectMeta, Raw
+from capipool.machinery.objects import ObjectMeta
 from capipool.providers.aws.api.cluster import AWSCluster
-from capipool.providers.aws.identities.api import AWSClusterStaticIdentity
+from capipool.providers.aws.cluster import FINALIZER
 from tests.server.aws import cloud
-from tests.server.aws.world import Region, region, said
+from tests.server.aws.world import IDENTITY, Region, region, said
 from tests.server.clouds.world import NS
 
 PAIR = """
@@ -26,22 +27,6 @@ kind: AWSCluster
 metadata: {{name: {name}, annotations: {annotations}}}
 spec: {spec}
 """
-
-IDENTITY: tuple[Raw, ...] = (
-    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "capa-system"}},
-    {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "keys", "namespace": "capa-system"},
-        "stringData": {"AccessKeyID": "test", "SecretAccessKey": "test"},
-    },
-    {
-        "apiVersion": AWSClusterStaticIdentity.RESOURCE.api_version,
-        "kind": "AWSClusterStaticIdentity",
-        "metadata": {"name": "later"},
-        "spec": {"secretRef": "keys", "allowedNamespaces": {}},
-    },
-)
 
 
 async def make(aws: Region, name: str, spec: str = "{region: us-east-1}", annotations: str = "{}") -> None:
@@ -108,7 +93,7 @@ async def test_a_cluster_is_what_is_found_or_given_and_says_what_is_missing() ->
 async def test_an_identity_that_comes_later_is_used_at_once() -> None:
     with cloud.running() as running:
         async with region(running) as aws:
-            reference = "identityRef: {kind: AWSClusterStaticIdentity, name: later}"
+            reference = "identityRef: {kind: AWSClusterStaticIdentity, name: team}"
             await make(aws, "demo", f"{{region: us-east-1, {reference}}}")
             await until(aws, "demo", lambda c: "there is no AWSCl" in said(c.status.conditions, "Ready")[2])
             for raw in IDENTITY:
@@ -136,3 +121,19 @@ async def test_subnets_that_somebody_names_meanwhile_are_not_replaced_by_those_t
             found = await until(aws, "demo", lambda c: bool(c.status.ready))
             assert [s.id for s in found.spec.network.subnets] == ["subnet-9"]
             assert "capipool.io/found-subnets" not in found.metadata.annotations
+
+
+async def test_a_cluster_without_pools_goes_at_once_also_where_only_it_is_deleted() -> None:
+    with cloud.running() as running:
+        async with region(running) as aws:
+            for name in ("demo", "ended"):
+                await make(aws, name, "{region: us-east-1, controlPlaneEndpoint: {host: there, port: 443}}")
+                await until(aws, name, lambda c: FINALIZER in c.metadata.finalizers and bool(c.status.ready))
+            await aws.world.client.delete(AWSCluster, "demo", NS)
+            await aws.world.client.delete(Cluster, "ended", NS)
+
+            async def gone() -> bool:
+                return not await aws.world.client.list(AWSCluster, NS)
+
+            await aws.world.until(gone, seconds=5)
+            assert aws.wire.writes() == []

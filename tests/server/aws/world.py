@@ -15,10 +15,12 @@ from capipool.providers.aws import kinds, setup
 from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.calls import Calls
+from capipool.providers.aws.identities.api import AWSClusterRoleIdentity, AWSClusterStaticIdentity
+from capipool.providers.aws.identities.finding import SECRETS_NAMESPACE
 from capipool.runtime import Manager
 from capipool.sdk import Intervals
 from capipool.workload.connections import Connections
-from tests.server.aws.cloud import Cloud
+from tests.server.aws.cloud import ACCOUNT, Cloud
 from tests.server.aws.wire import Wire
 from tests.server.clouds import world as clouds
 from tests.server.clouds.joining import Joiner
@@ -27,6 +29,34 @@ from tests.shared import shared
 
 POOL = "demo-mp-0"
 FAST = Intervals(converging=dt.timedelta(milliseconds=50), rest=dt.timedelta(milliseconds=300))
+
+IDENTITY: tuple[Raw, ...] = (
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SECRETS_NAMESPACE}},
+    {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys", "namespace": SECRETS_NAMESPACE},
+        "stringData": {"AccessKeyID": "test", "SecretAccessKey": "test"},
+    },
+    {
+        "apiVersion": AWSClusterStaticIdentity.RESOURCE.api_version,
+        "kind": "AWSClusterStaticIdentity",
+        "metadata": {"name": "team"},
+        "spec": {"secretRef": "keys", "allowedNamespaces": {}},
+    },
+)
+"""A user with keys of its own, and all that belongs to it."""
+ROLE: Raw = {
+    "apiVersion": AWSClusterRoleIdentity.RESOURCE.api_version,
+    "kind": "AWSClusterRoleIdentity",
+    "metadata": {"name": "team"},
+    "spec": {
+        "roleARN": f"arn:aws:iam::{ACCOUNT}:role/team",
+        "sourceIdentityRef": {"kind": "AWSClusterStaticIdentity", "name": "team"},
+        "allowedNamespaces": {},
+    },
+}
+"""A role that this user assumes."""
 
 
 def upstream() -> str:
@@ -163,15 +193,20 @@ class Region:
 
 
 @asynccontextmanager
-async def region(running: Cloud, *, intervals: Intervals = FAST) -> AsyncIterator[Region]:
-    """Moto with a network for the cluster `demo`, and an installation that runs on it."""
+async def region(
+    running: Cloud, *, intervals: Intervals = FAST, make_calls: Callable[[Wire], Calls] | None = None
+) -> AsyncIterator[Region]:
+    """Moto with a network for the cluster `demo`, and an installation that runs on it.
+
+    All calls are the process's own, whoever makes them, unless `make_calls` makes others.
+    """
     facts = running.furnish("demo")
     made: Region | None = None
     wires: list[Wire] = []
 
     def add(manager: Manager, connections: Connections) -> None:
         wires.append(Wire(running.endpoint))
-        calls = Calls(rng=random.Random(4), make_client=wires[-1].make_client, rate=1000)
+        calls = make_calls(wires[-1]) if make_calls is not None else _calls(wires[-1])
         setup.setup(manager, connections, rng=random.Random(4), calls=calls, intervals=intervals)
         if made is not None:
             made.wire = wires[-1]
@@ -182,3 +217,7 @@ async def region(running: Cloud, *, intervals: Intervals = FAST) -> AsyncIterato
         yield made
         for wire in wires:
             wire.bury()
+
+
+def _calls(wire: Wire) -> Calls:
+    return Calls(rng=random.Random(4), make_client=wire.make_client, rate=1000)

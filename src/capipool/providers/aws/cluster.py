@@ -12,17 +12,23 @@ from capipool.api.core import Cluster
 from capipool.machinery.objects import Raw
 from capipool.machinery.resource import ObjectKey
 from capipool.providers.aws.api.cluster import AWSCluster
+from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.calls import Calls
+from capipool.providers.aws.eks.api.machinepool import AWSManagedMachinePool
 from capipool.providers.aws.identities.finding import Identities
+from capipool.providers.aws.machines.api import AWSMachine
 from capipool.providers.aws.network import FOUND_ANNOTATION, Facts, Networks
 from capipool.runtime import reconcile
 from capipool.runtime.manager import Manager
 from capipool.runtime.reconcile import RequeueAfter, Result
-from capipool.sdk import ProviderError, kubeconfigs, writes
+from capipool.sdk import ProviderError, conditions, kubeconfigs, writes
 from capipool.sdk.conditions import condition, merged
 from capipool.sdk.inputs import cluster_of, is_paused
+from capipool.sdk.keeping import Remains
 from capipool.workload.connections import kubeconfig_secret_name
 
+FINALIZER = "awscluster.infrastructure.cluster.x-k8s.io"
+"""Upstream's. An AWSCluster stays until its pools and machines are gone: it says where they are, and who calls."""
 AGAIN = dt.timedelta(seconds=20)
 """When to look again for what is missing."""
 REST = dt.timedelta(minutes=10)
@@ -31,7 +37,7 @@ OUT_OF_SCOPE = "capipool makes no VPC, subnet, security group or load balancer: 
 
 
 class AWSClusterReconciler:
-    """Takes an AWSCluster to its facts. There is nothing to delete: nothing was made."""
+    """Takes an AWSCluster to its facts. There is nothing to delete in AWS: nothing was made."""
 
     def __init__(
         self,
@@ -50,15 +56,27 @@ class AWSClusterReconciler:
         self._rest = rest
         self.objects = manager.caches.of(AWSCluster)
         self.clusters = manager.caches.of(Cluster)
+        self.remains = Remains(manager.caches, (AWSMachinePool, AWSManagedMachinePool, AWSMachine))
 
     async def reconcile(self, key: ObjectKey) -> Result:
         """Take one step. Safe to repeat; an object that somebody else manages is left alone."""
         obj = self.objects.get(key)
-        if obj is None or obj.deleting or labels.is_externally_managed(obj.metadata.annotations):
+        if obj is None or labels.is_externally_managed(obj.metadata.annotations):
             return reconcile.DONE
         cluster = cluster_of(obj, self.clusters)
-        if cluster is None or is_paused(obj, cluster):
+        if is_paused(obj, cluster):
             return reconcile.DONE
+        if obj.deleting:
+            return await self._release(obj)
+        if cluster is None:
+            return reconcile.DONE
+        if FINALIZER not in obj.metadata.finalizers:
+            await writes.set_finalizers(self._client, obj, [*obj.metadata.finalizers, FINALIZER])
+            return RequeueAfter(dt.timedelta(0))
+        return await self._observe(obj, cluster)
+
+    async def _observe(self, obj: AWSCluster, cluster: Cluster) -> Result:
+        """Find what there is, and write it down."""
         region = obj.spec.region or self._default_region
         endpoint = await self._endpoint(obj, cluster)
         if missing := _missing(cluster, region, endpoint):
@@ -75,6 +93,17 @@ class AWSClusterReconciler:
         await self._write_spec(obj, facts, endpoint)
         await writes.bring(self._client, obj, status=self._status(obj, facts=facts))
         return RequeueAfter(self._rest if facts.subnets else self._again)
+
+    async def _release(self, obj: AWSCluster) -> Result:
+        """Let the object go once nothing of its cluster is left; what goes last is watched."""
+        if FINALIZER not in obj.metadata.finalizers:
+            return reconcile.DONE
+        if waits := self.remains.waits_for(obj):
+            status = self._status(obj, reason="Deleting", message=waits, severity=conditions.INFO)
+            await writes.bring(self._client, obj, status=status)
+        else:
+            await writes.remove_finalizer(self._client, obj, FINALIZER)
+        return reconcile.DONE
 
     async def _endpoint(self, obj: AWSCluster, cluster: Cluster) -> Raw:
         """Where the API server is: by this object, by its Cluster, or by the cluster's kubeconfig; empty: unknown."""
@@ -112,14 +141,22 @@ class AWSClusterReconciler:
                 resource_version=meta.resource_version,
             )
 
-    def _status(self, obj: AWSCluster, *, facts: Facts | None = None, reason: str = "", message: str = "") -> Raw:
+    def _status(
+        self,
+        obj: AWSCluster,
+        *,
+        facts: Facts | None = None,
+        reason: str = "",
+        message: str = "",
+        severity: str = conditions.WARNING,
+    ) -> Raw:
         """`ready` once is ready for good. A cluster may be used before its subnets are found: pools may name theirs."""
 
-        def said(type_: str, ok: bool, reason: str, message: str, severity: str = "Warning") -> Raw:
+        def said(type_: str, ok: bool, reason: str, message: str, severity: str = conditions.WARNING) -> Raw:
             return condition(type_, ok, reason=reason, message=message, severity=severity)
 
-        wanted = [said("Ready", not reason, reason, message)]
-        wanted.append(said("NetworkCreated", False, "OutOfScope", OUT_OF_SCOPE, "Info"))
+        wanted = [said("Ready", not reason, reason, message, severity)]
+        wanted.append(said("NetworkCreated", False, "OutOfScope", OUT_OF_SCOPE, conditions.INFO))
         made: Raw = {"ready": obj.status.ready or facts is not None}
         if facts is not None:
             tagged = "with the cluster's tags was found, and the spec names none"

@@ -13,6 +13,7 @@ from capipool.providers.aws.api.cluster import AWSCluster
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.cluster import AWSClusterReconciler
 from capipool.providers.aws.eks import setup as eks
+from capipool.providers.aws.identities import keeping
 from capipool.providers.aws.identities.finding import Identities
 from capipool.providers.aws.kinds import crds, rules
 from capipool.providers.aws.machines import setup as machines
@@ -61,7 +62,9 @@ def setup(
     controller = manager.controller("awscluster", selecting, concurrency=4)
     controller.watch(clusters.objects, news.of_object)
     controller.watch(clusters.clusters, news.infrastructure_of(AWSCluster))
+    clusters.remains.watch(controller, clusters.objects)
     watching.watch_clusters(controller, manager, clusters.objects)
+    keeping.setup(manager)
     machines.setup(
         manager,
         made,

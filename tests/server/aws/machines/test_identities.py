@@ -187,6 +187,24 @@ async def test_keys_come_out_of_a_secret_and_may_be_changed_there(bed: Bed) -> N
     assert await bed.whoami("AWSClusterStaticIdentity", "user") == "555555555555"
 
 
+@in_a_bed
+async def test_keys_outlive_their_secret_where_their_identity_is_deleted_as_well(bed: Bed) -> None:
+    kind = "AWSClusterStaticIdentity"
+    await bed.secret("user", AccessKeyID="test", SecretAccessKey="test")
+    await bed.make(kind, "user", {"secretRef": "user", **EVERYBODY})
+    await bed.client.patch(AWSClusterStaticIdentity, "user", patch={"metadata": {"finalizers": ["example.com/in-use"]}})
+    await bed.whoami(kind, "user")
+    await bed.client.delete(Secret, "user", SECRETS_NAMESPACE)
+    await asyncio.sleep(61)
+    with pytest.raises(InvalidConfiguration, match="there is no such Secret"):
+        await bed.whoami(kind, "user")
+    await bed.client.delete(AWSClusterStaticIdentity, "user")
+    await bed.seen()
+    await bed.whoami(kind, "user")
+    await asyncio.sleep(24 * 60)
+    await bed.whoami(kind, "user")
+
+
 def _data(credentials: Raw) -> dict[str, str]:
     return {
         "AccessKeyID": credentials["AccessKeyId"],

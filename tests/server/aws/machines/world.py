@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -95,14 +95,16 @@ class Region:
 
 
 @asynccontextmanager
-async def region(running: Cloud, *, intervals: Intervals = FAST) -> AsyncIterator[Region]:
+async def region(
+    running: Cloud, *, intervals: Intervals = FAST, make_calls: Callable[[str], Watched] = Watched
+) -> AsyncIterator[Region]:
     """Moto with a network for the example's cluster, and an installation that runs on it."""
     facts = running.furnish(CLUSTER)
     running.client("iam").create_instance_profile(InstanceProfileName=PROFILE)
     calls: list[Watched] = []
 
     def add(manager: Manager, connections: Connections) -> None:
-        made = Watched(running.endpoint)
+        made = make_calls(running.endpoint)
         calls.append(made)
         aws_setup.setup(
             manager, connections, rng=random.Random(4), calls=made, intervals=intervals, machine_pools=False

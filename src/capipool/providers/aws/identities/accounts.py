@@ -22,6 +22,8 @@ REFRESH_SECONDS = 300.0
 """How long before its end an assumed role is assumed anew."""
 SESSION_NAME = "capipool"
 
+IsDeleting = Callable[[], bool]
+"""Whether an identity is being deleted, and only there until nobody uses it any more."""
 ReadSecret = Callable[[str], Awaitable[dict[str, bytes] | None]]
 """Reads the data of a Secret of the controllers' namespace; None where there is none."""
 
@@ -29,10 +31,11 @@ ReadSecret = Callable[[str], Awaitable[dict[str, bytes] | None]]
 class StaticAccount:
     """An access key out of a Secret, which may be changed any time."""
 
-    def __init__(self, identity: AWSClusterStaticIdentity, read: ReadSecret) -> None:
+    def __init__(self, identity: AWSClusterStaticIdentity, read: ReadSecret, is_deleting: IsDeleting) -> None:
         self.name = f"{AWSClusterStaticIdentity.RESOURCE.kind}/{identity.metadata.name}"
         self._secret = identity.spec.secret_ref
         self._read = read
+        self._is_deleting = is_deleting
         self._keys: Keys | None = None
         self._read_at = 0.0
         self._lock = asyncio.Lock()
@@ -56,6 +59,8 @@ class StaticAccount:
     async def _current(self) -> Keys:
         data = await self._read(self._secret)
         field = f"secretRef of {self.name}"
+        if data is None and self._keys is not None and self._is_deleting():
+            return self._keys  # who deletes both means the identity last: what was made is deleted with them
         if data is None:
             raise InvalidConfiguration(field, detail="there is no such Secret in the controllers' namespace")
         id, secret = (data.get(name, b"").decode().strip() for name in ("AccessKeyID", "SecretAccessKey"))

@@ -7,6 +7,7 @@ Used by every reconciler of AWS before its first call. The rules are upstream's:
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
 from capipool.api.builtin import Namespace, Secret
 from capipool.client.client import Client
@@ -93,7 +94,14 @@ class Identities:
             raise _missing(reference)
         self._check(namespace, reference, found.spec.allowed_namespaces)
         origin = (found.metadata.uid, found.spec.secret_ref)
-        return self._calls.once(_named(reference), origin, lambda: StaticAccount(found, self._read)), origin
+        is_deleting = partial(self._is_deleting, found.key)
+        return self._calls.once(
+            _named(reference), origin, lambda: StaticAccount(found, self._read, is_deleting)
+        ), origin
+
+    def _is_deleting(self, identity: ObjectKey) -> bool:
+        found = self._static.get(identity)
+        return found is not None and found.deleting
 
     def _by_role(self, namespace: str, reference: IdentityReference, above: tuple[str, ...]) -> tuple[Calls, _Origin]:
         name = _named(reference)
