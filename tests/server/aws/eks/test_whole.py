@@ -13,6 +13,8 @@ from capipool.api.core import Cluster, Machine, MachinePool
 from capipool.machinery import codec, errors
 from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.eks import tokens
+from capipool.providers.aws.eks.api.cluster import AWSManagedCluster
+from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.api.nodeadmconfig import NodeadmConfig
 from capipool.providers.aws.machines.api import AWSMachine
 from capipool.sdk import CloudUnavailable
@@ -266,3 +268,32 @@ def test_the_example_names_one_object_of_each_kind() -> None:
         *("Cluster", "AWSManagedCluster", "AWSManagedControlPlane"),
         *("MachinePool", "AWSMachinePool", "NodeadmConfig"),
     ]
+
+
+async def test_a_control_plane_that_is_deleted_with_all_the_rest_goes_after_its_pools(
+    eks: EKS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it says what it waits for, and keeps the way into the cluster open."""
+    await begin(eks, 1)
+    eks.cloud.scaling.slow_deletion = True
+    client = eks.world.client
+    kinds: tuple[Any, ...] = (AWSManagedControlPlane, AWSManagedCluster, Cluster)
+    for kind in kinds:
+        await client.delete(kind, "demo", NS)
+    waits = ("False", "Deleting", f"waits for AWSMachinePool {POOL} to be deleted")
+    await eks.until(lambda p: condition(p, "Ready") == waits)
+    token = (await eks.secret("demo-kubeconfig")).data["token-file"]
+    monkeypatch.setattr(tokens, "REFRESH", tokens.REFRESH / 480)  # a second
+
+    async def replaced() -> bool:
+        return (await eks.secret("demo-kubeconfig")).data["token-file"] != token
+
+    await eks.world.until(replaced)
+    assert condition(await eks.control_plane(), "Ready") == waits
+    eks.cloud.finish_deletion(POOL)
+
+    async def gone() -> bool:
+        return not any([await client.list(kind, NS) for kind in (*kinds, AWSMachinePool, MachinePool)])
+
+    await eks.world.until(gone, seconds=20)
+    assert eks.cluster.status == "ACTIVE"

@@ -13,15 +13,20 @@ from typing import ClassVar
 from capipool.api.core import Cluster
 from capipool.machinery import objects
 from capipool.providers.aws.api.cluster import IdentityReference
+from capipool.providers.aws.api.machinepool import AWSMachinePool
 from capipool.providers.aws.calls import Calls
 from capipool.providers.aws.eks import deciding, kubeconfigs, naming, reading, tokens
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
+from capipool.providers.aws.eks.api.machinepool import AWSManagedMachinePool
 from capipool.providers.aws.eks.deciding import Plan
 from capipool.providers.aws.eks.facts import EKSCluster
+from capipool.providers.aws.machines.api import AWSMachine
 from capipool.runtime.manager import Manager
-from capipool.runtime.reconcile import DONE, Result
+from capipool.runtime.reconcile import DONE, RequeueAfter, Result
 from capipool.sdk import Intervals, ProviderError, writes
 from capipool.sdk import kubeconfigs as secrets
+from capipool.sdk.inputs import cluster_of
+from capipool.sdk.keeping import Remains
 from capipool.sdk.managed import planes
 
 CallsOf = Callable[[str, IdentityReference | None], Calls]
@@ -53,6 +58,7 @@ class AWSManagedControlPlaneReconciler(planes.Reader[AWSManagedControlPlane]):
         super().__init__(manager, AWSManagedControlPlane, intervals)
         self._calls_of = calls_of
         self._default_region = default_region
+        self.remains = Remains(manager.caches, (AWSMachinePool, AWSManagedMachinePool, AWSMachine))
 
     async def _look(self, obj: AWSManagedControlPlane, cluster: Cluster) -> dt.timedelta | None:
         region = region_of(obj, self._default_region)
@@ -111,11 +117,28 @@ class AWSManagedControlPlaneReconciler(planes.Reader[AWSManagedControlPlane]):
     # --- the object itself
 
     async def _release(self, obj: AWSManagedControlPlane) -> Result:
-        """The secrets go with the object that owns them."""
+        """The secrets go with the object that owns them. Not before its pools, for which it says who calls."""
+        if waits := self.remains.waits_for(obj):
+            await self._write(obj, deciding.waiting(obj, waits, self._clock.now()))
+            return await self._stay_reachable(obj)
         said = f"the EKS cluster {name_of(obj)} is left as it is: capipool deletes no control plane"
         self._events.event(obj, "Normal", "EKSClusterKept", said)
         await writes.remove_finalizer(self._client, obj, self.finalizer)
         return DONE
+
+    async def _stay_reachable(self, obj: AWSManagedControlPlane) -> Result:
+        """The nodes of pools that are left are still to be drained: the token is not to run out meanwhile."""
+        cluster, region = cluster_of(obj, self.clusters), region_of(obj, self._default_region)
+        if cluster is None or not region:
+            return DONE
+        try:
+            place = _Place(self._calls_of(obj.metadata.namespace, obj.spec.identity_ref), region, name_of(obj))
+            seen = await reading.look(place.calls, region, place.name, obj, keep=True)
+            usable = seen.cluster.usable and seen.cluster.status != "DELETING"
+            left = await self._keep_kubeconfig(obj, cluster, seen.cluster, place) if usable else self._rest
+        except ProviderError:
+            return RequeueAfter(self._rest)
+        return RequeueAfter(min(left, self._rest))
 
     async def _write(self, obj: AWSManagedControlPlane, plan: Plan) -> None:
         """Of the network, what was found is added to what there is."""

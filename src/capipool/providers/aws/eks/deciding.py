@@ -11,7 +11,7 @@ from capipool.machinery.objects import Raw
 from capipool.providers.aws.eks.api.controlplane import AWSManagedControlPlane
 from capipool.providers.aws.eks.facts import MAJOR_ISSUES, EKSCluster, NoCluster, Seen
 from capipool.providers.aws.network import FOUND_ANNOTATION
-from capipool.sdk import ProviderError
+from capipool.sdk import ProviderError, conditions
 from capipool.sdk.conditions import condition, merged
 
 SERVICES_ANNOTATION = "capipool.io/eks-service-cidr"
@@ -80,6 +80,12 @@ def failed(obj: AWSManagedControlPlane, error: ProviderError, now: dt.datetime) 
 def unknown_region(obj: AWSManagedControlPlane, now: dt.datetime) -> Plan:
     """What the object says where nobody says where the cluster is."""
     return Plan(status=_told(obj, FAILED, "spec.region must be given: it says where the EKS cluster is", now))
+
+
+def waiting(obj: AWSManagedControlPlane, said: str, now: dt.datetime) -> Plan:
+    """What an object says that is being deleted, and waits. Its cluster is what it was."""
+    wanted = [condition("Ready", False, reason="Deleting", message=said, severity=conditions.INFO)]
+    return Plan(status={"conditions": merged(obj.status.conditions, wanted, now)})
 
 
 def _told(obj: AWSManagedControlPlane, reason: str, said: str, now: dt.datetime, *, ready: bool = False) -> Raw:

@@ -54,6 +54,7 @@ def setup(
         "awsmanagedcontrolplane", Selecting(planes, planes.objects.get, selects), concurrency=8
     )
     controller.watch(planes.objects, news.of_object)
+    planes.remains.watch(controller, planes.objects)
     controller.watch(planes.clusters, news.control_plane_of(AWSManagedControlPlane))
     identities.watch(controller, manager.caches, lambda: (p.key for p in planes.objects.list() if not p.status.ready))
     clusters = AWSManagedClusterReconciler(manager)
