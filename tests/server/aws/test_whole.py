@@ -149,8 +149,12 @@ async def test_an_instance_killed_outside_is_replaced_and_its_node_forgotten(aws
     gone = sorted(aws.ids())[0]
     aws.cloud.ec2.terminate_instances(InstanceIds=[gone])
     await aws.eventually(lambda: gone not in aws.ids() and len(aws.ids()) == 2)
+
+    async def forgotten() -> bool:
+        return gone not in {n.metadata.name for n in await aws.world.workload.list(Node)}
+
+    await aws.world.until(forgotten, why=aws.described)
     await aws.world.running_pool(POOL, 2)
-    assert gone not in {n.metadata.name for n in await aws.world.workload.list(Node)}
 
 
 async def test_protection_by_hand_is_kept_to_and_one_that_a_dead_process_left_is_taken_back(aws: Region) -> None:
