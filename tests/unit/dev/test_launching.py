@@ -29,17 +29,6 @@ write_files:
 """
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("500ms", 0.5), ("1m30s", 90), ("1.5h", 5400), ("2us", 2e-6)])
-def test_durations_are_read_as_go_writes_them(text: str, seconds: float) -> None:
-    assert launching.seconds(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["", "5", "soon", "1s!", "-1s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no duration"):
-        launching.seconds(text)
-
-
 def test_nodes_register_with_the_labels_and_taints_of_their_bootstrap_data() -> None:
     labels, taints = launching.registration(BootstrapData(CLOUD_CONFIG))
     assert labels == {"a": "1", "example.com/b": "2"}

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
+from capipool.machinery import durations
 
 MAX_SECONDS = 2**31 - 1
-
-_UNITS = {
-    "h": Fraction(3600),
-    "m": Fraction(60),
-    "s": Fraction(1),
-    "ms": Fraction(1, 10**3),
-    "us": Fraction(1, 10**6),
-    "µs": Fraction(1, 10**6),
-    "μs": Fraction(1, 10**6),
-    "ns": Fraction(1, 10**9),
-}
-_PART = r"(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|μs|ns)"
-_DURATION = re.compile(rf"([+-]?)(0|({_PART})+)")
 
 
 def to_seconds(duration: str) -> int:
     """Whole seconds, cut off towards zero, and at most what 32 bits hold. Raises ValueError where it is no duration."""
-    found = _DURATION.fullmatch(duration)
-    if found is None:
-        raise ValueError(f"{duration!r} is no duration such as 30s or 1h5m")
-    total = sum((Fraction(number) * _UNITS[unit] for number, unit in re.findall(_PART, duration)), Fraction(0))
-    seconds = min(int(total), MAX_SECONDS)
-    return -seconds if found[1] == "-" else seconds
+    return max(-MAX_SECONDS, min(int(durations.parse(duration)), MAX_SECONDS))
 
 
 def from_seconds(seconds: int) -> str:

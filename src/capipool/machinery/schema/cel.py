@@ -10,13 +10,13 @@ import datetime as dt
 import importlib.machinery
 import importlib.util
 import pathlib
-import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Self
 
 import msgspec
 
+from capipool.machinery import durations
 from capipool.machinery.clock import parse_time
 from capipool.machinery.errors import FieldError
 from capipool.machinery.schema import cel_functions
@@ -289,13 +289,6 @@ def escape(name: str) -> str:
     return spelt
 
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
 def parse_duration(text: str) -> dt.timedelta:
     """Read a Go duration. Raises ValueError where it is none."""
-    sign = -1 if text.startswith("-") else 1
-    parts = re.findall(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", text)
-    if not parts and text.lstrip("+-") != "0":
-        raise ValueError(f"{text!r} is no duration")
-    return sign * dt.timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    return dt.timedelta(seconds=float(durations.parse(text)))

@@ -67,8 +67,10 @@ def from_type(cls: type[Any]) -> Schema:
 def _described(cls: type[Any], text: str) -> str:
     """A docstring for those who write manifests: fields are called as they are there."""
     said = " ".join(text.split())
-    for field in msgspec.structs.fields(cls):
-        said = said.replace(f"`{field.name}`", f"`{field.encode_name}`")
+    if "`" not in said:
+        return said
+    for name, manifest in zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True):
+        said = said.replace(f"`{name}`", f"`{manifest}`")
     return said
 
 

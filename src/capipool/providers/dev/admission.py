@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from capipool.machinery import errors, percentages
+from capipool.machinery import durations, errors, percentages
 from capipool.machinery.admission import ALLOWED, Admit, Rules, Verdict
 from capipool.machinery.errors import FieldError
 from capipool.machinery.objects import Raw
-from capipool.providers.dev import launching
 from capipool.providers.dev.api.cluster import DevCluster
 from capipool.providers.dev.api.machine import DevMachine, DevMachineTemplate
 from capipool.providers.dev.api.machinepool import DevMachinePool
@@ -90,7 +89,7 @@ def _startup(backend: Raw, part: str, path: str) -> list[FieldError]:
     found = []
     if (duration := provisioning.get("startupDuration")) is not None:
         try:
-            launching.seconds(duration)
+            durations.parse(duration)
         except ValueError:
             found.append(errors.invalid(f"{where}.startupDuration", duration, "must be a duration like 500ms or 1m30s"))
     if jitter := provisioning.get("startupJitter"):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-import re
 from typing import Any
 
 from capipool.api import labels as label_values
 from capipool.api.builtin import Taint
-from capipool.machinery import clock, codec, names, objects
+from capipool.machinery import clock, codec, durations, names, objects
 from capipool.machinery.errors import BadRequest
 from capipool.machinery.objects import ObjectMeta, Raw
 from capipool.providers.dev.api.cloud import (
@@ -25,23 +24,11 @@ from capipool.providers.dev.api.shared import Startup
 from capipool.sdk.errors import InvalidConfiguration
 from capipool.sdk.provider import BootstrapData, Launch, Pool
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
 _DEFAULT_ZONES = (Zone(name="default"),)
 
 DEFAULT_LEASE_SECONDS = 600
 """Long leases, renewed rarely: what thousands of idle nodes cost is renewals."""
 RENEWALS_PER_LEASE = 4
-
-
-def seconds(duration: str) -> float:
-    """Read a Go duration. Raises ValueError."""
-    if duration == "0":
-        return 0.0
-    parts = _PART.findall(duration)
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
-        raise ValueError(f"{duration!r} is no duration: write it as 500ms or 1m30s")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def backend(pool: DevMachinePool) -> InMemoryPool:
@@ -141,7 +128,7 @@ def _startup(startup: Startup | None, what: str) -> tuple[float, float]:
     provisioning = startup.provisioning
     field = f"spec.backend.inMemory.{what}.provisioning"
     try:
-        took = seconds(provisioning.startup_duration)
+        took = float(durations.parse(provisioning.startup_duration))
         return took, max(float(provisioning.startup_jitter or 0), 0.0)
     except ValueError as error:
         raise InvalidConfiguration(field, detail=str(error)) from error

@@ -19,7 +19,7 @@ from capipool.api import labels
 from capipool.api.builtin import Secret
 from capipool.api.constants import ConditionType, Reason
 from capipool.api.core import Cluster, Machine
-from capipool.machinery import clock, conditions, errors, objects
+from capipool.machinery import clock, conditions, durations, errors, objects
 from capipool.machinery.conditions import Condition
 from capipool.machinery.objects import ObjectMeta, OwnerReference, Raw
 from capipool.machinery.patch import merge
@@ -263,7 +263,7 @@ def _takes(startup: Startup | None, rng: random.Random) -> dt.timedelta:
         return dt.timedelta(0)
     provisioning = startup.provisioning
     jitter = max(float(provisioning.startup_jitter or 0), 0.0)
-    return dt.timedelta(seconds=launching.seconds(provisioning.startup_duration) * (1 + jitter * rng.random()))
+    return dt.timedelta(seconds=float(durations.parse(provisioning.startup_duration)) * (1 + jitter * rng.random()))
 
 
 def _not_ready(reason: str, message: str = "") -> Condition:

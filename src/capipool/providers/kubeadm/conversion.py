@@ -11,14 +11,13 @@ lists, conditions moved).
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from capipool.api import constants
-from capipool.machinery import codec
+from capipool.machinery import codec, durations
 from capipool.machinery.objects import Raw
 from capipool.providers.kubeadm.rendering import documents
 
@@ -300,12 +299,9 @@ def _compact(value: JSON, key: str = "spec") -> JSON:
     return value
 
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
 def _seconds(duration: JSON) -> int | None:
     """A Go duration in whole seconds; None where there is none, or nothing that can be read."""
-    if not isinstance(duration, str) or _DURATION.sub("", duration) not in ("", "0", "-", "+"):
+    try:
+        return int(durations.parse(duration)) if isinstance(duration, str) else None
+    except ValueError:
         return None
-    return int(sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(duration)))
