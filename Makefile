@@ -35,7 +35,7 @@ demo: $(STAMP) ## a cluster and a pool of 3 to Running, scaled to 5, rolled to a
 	@$(BIN)/capipool demo $(ARGS)
 
 test: $(STAMP) ## all tests (ARGS=... go to pytest)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 check: lint types layers test ## all that CI checks
 
