@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 
 import pytest
 
 from tests.e2e.process import QUICKSTART, Up, eventually
+from tests.shared import needs_kubectl
 
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+pytestmark = needs_kubectl
 
 
 def kubectl(up: Up, *words: str, stdin: str | None = None) -> str:

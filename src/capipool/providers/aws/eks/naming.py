@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from capipool.machinery.objects import Raw
+
 CLUSTER_NAME_LIMIT = 100
 """Characters that EKS takes in the name of a cluster."""
 NODEGROUP_NAME_LIMIT = 64
@@ -19,3 +21,11 @@ def generated(name: str, namespace: str, *, limit: int) -> str:
         return plain
     digest = hashlib.blake2b(plain.encode(), digest_size=32 - len(_PREFIX)).digest()
     return _PREFIX + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest)
+
+
+def named(obj: Raw, field: str, *, limit: int) -> Raw:
+    """An object's spec, with the name of what is made for the object where it gives none."""
+    spec, meta = dict(obj.get("spec") or {}), obj.get("metadata") or {}
+    if not spec.get(field) and meta.get("name"):
+        spec[field] = generated(meta["name"], meta.get("namespace", ""), limit=limit)
+    return spec

@@ -68,10 +68,7 @@ def rules() -> list[Rules]:
 def _default(admit: Admit) -> Raw:
     """Upstream's defaults: the cluster's name, and the process's own identity."""
     made = dict(admit.object or {})
-    spec, meta = dict(made.get("spec") or {}), made.get("metadata") or {}
-    if not spec.get("eksClusterName") and meta.get("name"):
-        namespace = meta.get("namespace", "")
-        spec["eksClusterName"] = naming.generated(meta["name"], namespace, limit=naming.CLUSTER_NAME_LIMIT)
+    spec = naming.named(made, "eksClusterName", limit=naming.CLUSTER_NAME_LIMIT)
     if spec.get("identityRef") is None and admit.old is None:
         spec["identityRef"] = {"kind": "AWSClusterControllerIdentity", "name": "default"}
     return made | {"spec": spec}

@@ -59,10 +59,7 @@ def rules() -> list[Rules]:
 def _default(admit: Admit) -> Raw:
     """Upstream's defaults: the node group's name, and one node away at a time."""
     made = dict(admit.object or {})
-    spec, meta = dict(made.get("spec") or {}), made.get("metadata") or {}
-    if not spec.get("eksNodegroupName") and meta.get("name"):
-        namespace = meta.get("namespace", "")
-        spec["eksNodegroupName"] = naming.generated(meta["name"], namespace, limit=naming.NODEGROUP_NAME_LIMIT)
+    spec = naming.named(made, "eksNodegroupName", limit=naming.NODEGROUP_NAME_LIMIT)
     if spec.get("updateConfig") is None:
         spec["updateConfig"] = {"maxUnavailable": 1}
     return made | {"spec": spec}
